@@ -1,0 +1,1 @@
+//! The session machine: observations and credentials in, commands out.

@@ -1,0 +1,1 @@
+//! Invitation and citizen-card codes: parse, sign, verify.

@@ -1,0 +1,1 @@
+//! Pixels to detections and templates: the only crate that uses ONNX Runtime.

@@ -1,0 +1,3 @@
+//! The kiosk: threads, configuration, one event loop, the command line.
+
+fn main() {}

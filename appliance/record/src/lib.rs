@@ -1,0 +1,1 @@
+//! The attendance record: envelope, kinds, canonical encoding, chain, signatures, verification.

@@ -1,0 +1,1 @@
+//! Records and roster to presence intervals, counts, quorum and conflicts.

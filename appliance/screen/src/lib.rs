@@ -1,0 +1,1 @@
+//! The views, drawn on any DrawTarget, and the sinks.

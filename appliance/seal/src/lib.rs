@@ -1,0 +1,1 @@
+//! Encryption of templates, wrapping of meeting keys, key stores.

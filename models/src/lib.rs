@@ -1,0 +1,1 @@
+//! What the kiosk recognises with: manifest, fetch, verify, prepare, list.

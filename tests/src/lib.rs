@@ -1,0 +1,1 @@
+//! What no single crate can promise: the crate table, parity with peers, acceptance.
