@@ -114,6 +114,12 @@ impl Picture {
         &self.pixels
     }
 
+    /// Gives the bytes away.
+    #[must_use]
+    pub fn into_rgb(self) -> Vec<u8> {
+        self.pixels
+    }
+
     /// All bytes, to be written.
     #[must_use]
     pub fn rgb_mut(&mut self) -> &mut [u8] {
