@@ -390,7 +390,6 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    #[allow(dead_code)]
     /// Only the decoder makes one, of a kind without a name and of bytes it has checked to be one
     /// canonical item.
     pub(crate) fn new(kind: u16, bytes: Vec<u8>) -> Self {
