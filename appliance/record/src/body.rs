@@ -361,6 +361,8 @@ pub enum LossReason {
     Overflow,
     /// The oldest records were removed for want of space.
     Pruned,
+    /// The file could not be written, for another reason than a full disk.
+    Unwritable,
 }
 
 /// The roll of a meeting began to be taken at a door.

@@ -654,4 +654,5 @@ numbered!(
     DiskFull = 3,
     Overflow = 4,
     Pruned = 5,
+    Unwritable = 6,
 );
