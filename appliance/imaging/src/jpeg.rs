@@ -2,13 +2,15 @@
 //!
 //! Never hands out half a picture: what ends early is an error, not grey pixels.
 
+use std::fmt;
+
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use crate::picture::{Picture, SIDE_PX_MAX, SizeError};
+use crate::picture::{Picture, SizeError};
 
 /// Why bytes are not a JPEG picture.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +18,9 @@ pub enum JpegError {
     /// The decoder found the data broken or cut off.
     #[error("the JPEG data is damaged or cut off")]
     Damaged(#[source] DecodeErrors),
-    /// The data ends before the mark that ends a JPEG picture.
-    #[error("the JPEG data ends before the picture does")]
-    CutOff,
+    /// There is no header of a picture in the data.
+    #[error("the JPEG data has no picture header")]
+    NoHeader,
     /// The header claims sides that make no picture.
     #[error("the JPEG header claims an unusable size")]
     Size(#[source] SizeError),
@@ -46,6 +48,12 @@ pub(crate) struct Header<'a> {
     pub(crate) height: u32,
 }
 
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Header({}×{})", self.width, self.height)
+    }
+}
+
 impl<'a> Header<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, JpegError> {
         // The side limit is left to the caller, so that the error names the sides.
@@ -56,7 +64,7 @@ impl<'a> Header<'a> {
             .jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
         decoder.decode_headers().map_err(JpegError::Damaged)?;
-        let (width, height) = decoder.dimensions().ok_or(JpegError::CutOff)?;
+        let (width, height) = decoder.dimensions().ok_or(JpegError::NoHeader)?;
         Ok(Self {
             decoder,
             width: u32::try_from(width).unwrap_or(u32::MAX),
@@ -78,34 +86,100 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Whether the marker that ends a picture follows its data. The decoder itself does not notice
-/// when only the last row of blocks is missing.
-pub(crate) fn is_whole(bytes: &[u8]) -> bool {
-    const MARKER: u8 = 0xFF;
-    const END_OF_IMAGE: u8 = 0xD9;
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    let mut in_scan = false;
-    while let [first, second, ..] = bytes.get(at..).unwrap_or_default() {
-        let stuffed = matches!(second, 0x00 | 0x01 | 0xD0..=0xD8);
-        match (*first, *second) {
-            (MARKER, END_OF_IMAGE) => return true,
-            (MARKER, MARKER) => at += 1,
-            (MARKER, _) if stuffed => at += 2,
-            (MARKER, kind) => {
-                // Every other marker is followed by the length of its segment, itself included.
-                let Some([high, low]) = bytes.get(at + 2..at + 4) else {
-                    return false;
-                };
-                in_scan = kind == START_OF_SCAN;
-                at += 2 + usize::from(u16::from_be_bytes([*high, *low])).max(2);
-            }
-            _ if in_scan => at += 1,
-            // Stray bytes between segments: look for the next marker.
-            _ => at += 1,
-        }
-    }
-    false
+/// What the markers of a JPEG say without decoding anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// The sides that the first frame header claims, in pixels, even when nothing follows it.
+    pub(crate) size: Option<(u32, u32)>,
+    /// Whether the marker that ends a picture is there. The decoder itself does not notice when
+    /// only the last row of blocks is missing.
+    pub(crate) whole: bool,
 }
 
-const _: () = assert!(SIDE_PX_MAX <= u16::MAX as u32);
+impl Outline {
+    const MARKER: u8 = 0xFF;
+    const END_OF_IMAGE: u8 = 0xD9;
+
+    /// Walks the segments, and the coded data between them byte by byte.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut outline = Self {
+            size: None,
+            whole: false,
+        };
+        let mut at = 0;
+        while let Some([first, second]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<2>) {
+            at += match (*first, *second) {
+                (Self::MARKER, Self::END_OF_IMAGE) => {
+                    outline.whole = true;
+                    break;
+                }
+                // Stuffing, restart marks and the start of the image have no segment.
+                (Self::MARKER, 0x00 | 0x01 | 0xD0..=0xD8) => 2,
+                (Self::MARKER, kind) if kind != Self::MARKER => {
+                    let segment = bytes.get(at + 2..).unwrap_or_default();
+                    if Self::is_frame_header(kind) {
+                        outline.size = outline.size.or_else(|| Self::size_in(segment));
+                    }
+                    // The length counts itself and not the marker.
+                    2 + segment
+                        .first_chunk()
+                        .map_or(0, |length| usize::from(u16::from_be_bytes(*length)))
+                }
+                _ => 1,
+            };
+        }
+        outline
+    }
+
+    /// SOF0 to SOF15; the codes in between are tables.
+    fn is_frame_header(kind: u8) -> bool {
+        matches!(kind, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF)
+    }
+
+    fn size_in(segment: &[u8]) -> Option<(u32, u32)> {
+        let [_, _, _, y1, y0, x1, x0] = segment.first_chunk::<7>()?;
+        let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
+        Some((side(*x1, *x0), side(*y1, *y0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &[u8] = include_bytes!("../fixtures/gradient-restart.jpg");
+    const PROGRESSIVE: &[u8] = include_bytes!("../fixtures/gradient-progressive.jpg");
+
+    #[test]
+    fn a_frame_reuses_the_memory_of_the_one_before() {
+        let mut picture = Picture::new(640, 480).unwrap();
+        let before = picture.rgb().as_ptr();
+        decode_jpeg_into(PLAIN, &mut picture).unwrap();
+        assert_eq!((picture.width(), picture.height()), (32, 24));
+        assert_eq!(picture.rgb().as_ptr(), before);
+    }
+
+    #[test]
+    fn the_outline_is_read_without_decoding() {
+        let check = |bytes: &[u8], size: Option<(u32, u32)>, whole: bool| {
+            assert_eq!(Outline::of(bytes), Outline { size, whole });
+        };
+        check(PLAIN, Some((32, 24)), true);
+        check(PROGRESSIVE, Some((32, 24)), true);
+        check(&PLAIN[..PLAIN.len() - 1], Some((32, 24)), false);
+        check(&PLAIN[..10], None, false);
+        check(&[], None, false);
+        check(&[0xFF; 9], None, false);
+    }
+
+    #[test]
+    fn camera_frames_cut_in_the_middle_are_refused() {
+        let mut picture = Picture::new(1, 1).unwrap();
+        for length in [0, 3, 100, PLAIN.len() / 2] {
+            assert!(
+                decode_jpeg_into(&PLAIN[..length], &mut picture).is_err(),
+                "{length}"
+            );
+        }
+    }
+}
