@@ -1,0 +1,110 @@
+//! Somebody stands before the camera: they see themselves and what would help.
+
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+
+use super::stack::Stack;
+use crate::font::Weight;
+use crate::layout::Cut;
+use crate::live;
+use crate::paint::{Across, Down, Ink, Painter};
+use crate::text::Fit;
+use crate::view::{Count, Looking};
+use crate::wording;
+
+pub(crate) fn looking<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    body: Rectangle,
+    looking: &Looking,
+) -> Result<(), D::Error> {
+    let grid = painter.grid;
+    let mut rest = body.inset(grid.px(2.0), grid.px(2.0));
+    let frame = if grid.portrait {
+        let height = rest.size.width * 4 / 3;
+        let frame = rest.cut_top(height.min(rest.size.height * 3 / 4));
+        rest.cut_top(grid.margin());
+        frame
+    } else {
+        let width = rest.size.height * 4 / 3;
+        let frame = rest.cut_left(width.min(rest.size.width * 7 / 10));
+        rest.cut_left(grid.margin());
+        frame
+    };
+    picture(painter, frame, looking)?;
+    if let Some(count) = looking.count {
+        let strip = rest.cut_bottom(grid.px(8.0));
+        counted(painter, strip, count)?;
+    }
+    hint(painter, rest, looking)
+}
+
+fn picture<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    frame: Rectangle,
+    looking: &Looking,
+) -> Result<(), D::Error> {
+    let theme = painter.context.theme;
+    let Some(picture) = &looking.picture else {
+        return painter.fill(frame, theme.blank);
+    };
+    let place = live::place(frame, picture);
+    if place != frame {
+        painter.fill(frame, theme.blank)?;
+    }
+    painter.picture(place, picture)?;
+    painter.faces(place, picture, &looking.faces, (theme.calm, theme.good))
+}
+
+fn hint<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    area: Rectangle,
+    looking: &Looking,
+) -> Result<(), D::Error> {
+    let (grid, tone) = (painter.grid, painter.context.theme.calm);
+    let hint = wording::hint(looking.hint);
+    let mut stack = Stack::new(area);
+    stack
+        .text(
+            painter,
+            &hint.vi,
+            Weight::Bold,
+            Fit::lines(grid.px(5.5), grid.label(), 6),
+            Ink::new(tone.ink, tone.ground),
+        )
+        .gap(grid.gap())
+        .text(
+            painter,
+            &hint.en,
+            Weight::Regular,
+            Fit::lines(grid.label(), grid.px(2.0), 3),
+            Ink::new(tone.muted, tone.ground),
+        );
+    stack.draw(painter, Across::Left, Down::Middle)
+}
+
+fn counted<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    area: Rectangle,
+    count: Count,
+) -> Result<(), D::Error> {
+    let (grid, tone) = (painter.grid, painter.context.theme.calm);
+    let label = wording::present();
+    let mut stack = Stack::new(area);
+    stack
+        .text(
+            painter,
+            &format!("{} · {}", label.vi, label.en),
+            Weight::Regular,
+            Fit::line(grid.px(2.5), grid.px(1.75)),
+            Ink::new(tone.muted, tone.ground),
+        )
+        .text(
+            painter,
+            &format!("{} / {}", count.present, count.expected),
+            Weight::Bold,
+            Fit::line(grid.label(), grid.px(2.0)),
+            Ink::new(tone.accent, tone.ground),
+        );
+    stack.draw(painter, Across::Left, Down::Bottom)
+}

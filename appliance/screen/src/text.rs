@@ -1,0 +1,282 @@
+//! Text made to fit: normalised, measured, stepped down in size, wrapped on spaces, and only at
+//! the last cut with an ellipsis, never between a letter and its marks.
+
+use embedded_graphics::prelude::Size;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::font::{Fonts, TYPE_PX_MIN, Weight};
+
+/// Longest text in characters that is looked at; the rest could not be read from a screen. Three
+/// times the longest name, and more than any sentence here.
+pub const TEXT_CHARS_MAX: usize = 400;
+
+/// Distance from one baseline to the next, in em. Vietnamese stacks two marks on a capital (Ẫ),
+/// which needs more than the usual 1.2.
+const LINE_EM: f32 = 1.3;
+
+/// From the top of a line to its baseline, in em.
+const BASELINE_EM: f32 = 1.03;
+
+/// Size at which widths are measured before they are scaled, in pixels.
+const MEASURE_PX: u32 = 100;
+
+/// One step down of the type size: small enough that nothing looks cramped, large enough that a
+/// few steps are all.
+const STEP: f32 = 0.94;
+
+/// How a text may be made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Size to begin with, in pixels.
+    pub largest: u32,
+    /// Size down to which one line is preferred to several, in pixels.
+    pub one_line: u32,
+    /// Size at which the text is cut instead of made smaller, in pixels.
+    pub smallest: u32,
+    /// Most lines.
+    pub lines_max: usize,
+}
+
+impl Fit {
+    /// One line that may shrink from one size to another.
+    pub fn line(largest: u32, smallest: u32) -> Self {
+        Self {
+            largest,
+            one_line: smallest,
+            smallest,
+            lines_max: 1,
+        }
+    }
+
+    /// Several lines, as large as they fit.
+    pub fn lines(largest: u32, smallest: u32, lines_max: usize) -> Self {
+        Self {
+            largest,
+            one_line: largest,
+            smallest,
+            lines_max,
+        }
+    }
+}
+
+/// A text laid out in lines of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// Type size in pixels.
+    pub px: u32,
+    /// Its weight.
+    pub weight: Weight,
+    /// The lines, none empty.
+    pub lines: Vec<String>,
+    /// Whether text was left out.
+    pub cut: bool,
+}
+
+impl Block {
+    /// Height of all lines in pixels.
+    pub fn height(&self) -> u32 {
+        line_height(self.px) * u32::try_from(self.lines.len()).unwrap_or(u32::MAX)
+    }
+
+    /// From the top of the block to the baseline of one of its lines, in pixels.
+    pub fn baseline(&self, line: usize) -> i32 {
+        let top = line_height(self.px) as i32 * i32::try_from(line).unwrap_or(0);
+        top + scaled(self.px, BASELINE_EM) as i32
+    }
+}
+
+/// From line to line in pixels.
+pub(crate) fn line_height(px: u32) -> u32 {
+    scaled(px, LINE_EM)
+}
+
+/// Composed (NFC), without control characters, with single spaces, at most [`TEXT_CHARS_MAX`]
+/// characters.
+pub(crate) fn tidy(text: &str) -> String {
+    let mut tidied = String::with_capacity(text.len().min(TEXT_CHARS_MAX * 4));
+    let composed = text.nfc().take(TEXT_CHARS_MAX);
+    for character in composed {
+        let blank = character.is_whitespace() || character.is_control();
+        match (blank, tidied.is_empty() || tidied.ends_with(' ')) {
+            (true, true) => (),
+            (true, false) => tidied.push(' '),
+            (false, _) => tidied.push(character),
+        }
+    }
+    tidied.truncate(tidied.trim_end().len());
+    tidied
+}
+
+/// Width of a line in pixels, as it is drawn.
+pub(crate) fn width(fonts: &Fonts, text: &str, weight: Weight, px: u32) -> u32 {
+    (em(fonts, text, weight) * px as f32).ceil() as u32
+}
+
+/// Lays a text out within `room`: one line if it can stay large, else as many as allowed, else
+/// smaller, else cut with an ellipsis. Lines that follow each other are of like length.
+pub(crate) fn fit(fonts: &Fonts, text: &str, weight: Weight, room: Size, rule: Fit) -> Block {
+    let text = tidy(text);
+    let block = |px, lines, cut| Block {
+        px,
+        weight,
+        lines,
+        cut,
+    };
+    let smallest = rule.smallest.max(TYPE_PX_MIN);
+    if text.is_empty() || room.height < line_height(smallest) {
+        // Half a line says less than none.
+        return block(smallest, Vec::new(), !text.is_empty());
+    }
+    let words = measure(fonts, &text, weight);
+    let space = em(fonts, " ", weight);
+    let passes = [
+        (rule.one_line.max(smallest), 1),
+        (smallest, rule.lines_max.max(1)),
+    ];
+    for (until, lines_max) in passes {
+        for px in sizes(rule.largest.max(smallest), until) {
+            let lines_max = lines_max.min((room.height / line_height(px).max(1)) as usize);
+            let room_em = room.width as f32 / px as f32;
+            if let Some(lines) = wrap(&words, space, room_em, lines_max) {
+                return block(px, lines, false);
+            }
+        }
+    }
+    let lines_max = (room.height / line_height(smallest).max(1)) as usize;
+    let lines_max = lines_max.clamp(1, rule.lines_max.max(1));
+    let room_em = room.width as f32 / smallest as f32;
+    let lines = cut(fonts, &text, weight, room_em, lines_max);
+    block(smallest, lines, true)
+}
+
+/// A word and its width in em.
+type Word<'t> = (&'t str, f32);
+
+fn measure<'t>(fonts: &Fonts, text: &'t str, weight: Weight) -> Vec<Word<'t>> {
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    words.map(|word| (word, em(fonts, word, weight))).collect()
+}
+
+/// Width of a text in em.
+fn em(fonts: &Fonts, text: &str, weight: Weight) -> f32 {
+    let sum: f32 = text
+        .chars()
+        .map(|letter| fonts.advance(letter, weight, MEASURE_PX))
+        .sum();
+    sum / MEASURE_PX as f32
+}
+
+/// Sizes to try, from large to small, ending with `smallest`.
+fn sizes(largest: u32, smallest: u32) -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(largest), move |px| {
+        let next = ((*px as f32 * STEP) as u32).min(px.saturating_sub(1));
+        (*px > smallest).then_some(next.max(smallest))
+    })
+}
+
+/// Breaks words into at most `lines_max` lines of like length; none when they do not fit.
+fn wrap(words: &[Word], space: f32, room: f32, lines_max: usize) -> Option<Vec<String>> {
+    let mut best = greedy(words, space, room, lines_max)?;
+    // As few lines as possible, then as narrow as these lines allow: no lonely last word.
+    let mut narrower = room;
+    while best.len() > 1 {
+        narrower *= 0.96;
+        match greedy(words, space, narrower, best.len()) {
+            Some(lines) => best = lines,
+            None => break,
+        }
+    }
+    Some(best)
+}
+
+fn greedy(words: &[Word], space: f32, room: f32, lines_max: usize) -> Option<Vec<String>> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut used = f32::INFINITY;
+    for (word, width) in words {
+        if *width > room {
+            return None;
+        }
+        match lines.last_mut() {
+            Some(line) if used + space + width <= room => {
+                line.push(' ');
+                line.push_str(word);
+                used += space + width;
+            }
+            Some(_) | None => {
+                if lines.len() == lines_max {
+                    return None;
+                }
+                lines.push((*word).to_owned());
+                used = *width;
+            }
+        }
+    }
+    Some(lines)
+}
+
+/// Fills `lines_max` lines and ends the last, or a word too wide for its line, with an ellipsis.
+fn cut(fonts: &Fonts, text: &str, weight: Weight, room: f32, lines_max: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() && lines.len() < lines_max {
+        let last = lines.len() + 1 == lines_max;
+        let whole = if last {
+            (em(fonts, rest, weight) <= room).then_some(rest.len())
+        } else {
+            whole_words(fonts, rest, weight, room)
+        };
+        let Some(end) = whole else {
+            lines.push(shortened(fonts, rest, weight, room));
+            break;
+        };
+        lines.push(rest[..end].to_owned());
+        rest = rest[end..].trim_start();
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+/// End of the last word that still fits on a line.
+fn whole_words(fonts: &Fonts, text: &str, weight: Weight, room: f32) -> Option<usize> {
+    let ends = text
+        .match_indices(' ')
+        .map(|(at, _)| at)
+        .chain([text.len()]);
+    ends.take_while(|end| em(fonts, &text[..*end], weight) <= room)
+        .last()
+}
+
+/// As many letters with their marks as fit before an ellipsis; empty where not even that fits.
+fn shortened(fonts: &Fonts, text: &str, weight: Weight, room: f32) -> String {
+    const ELLIPSIS: char = '…';
+    let mut left = room - em(fonts, "…", weight);
+    if left < 0.0 {
+        return String::new();
+    }
+    let mut end = 0;
+    let mut cluster = 0.0;
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        cluster += fonts.advance(letter, weight, MEASURE_PX) / MEASURE_PX as f32;
+        if letters
+            .peek()
+            .is_some_and(|(_, next)| is_combining_mark(*next))
+        {
+            continue;
+        }
+        if cluster > left {
+            break;
+        }
+        left -= cluster;
+        cluster = 0.0;
+        end = at + letter.len_utf8();
+    }
+    let mut line = text[..end].trim_end().to_owned();
+    line.push(ELLIPSIS);
+    line
+}
+
+fn scaled(px: u32, em: f32) -> u32 {
+    (px as f32 * em).round() as u32
+}
