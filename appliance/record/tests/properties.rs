@@ -1,6 +1,8 @@
 //! What must hold for whatever bytes arrive: decoding never panics, and what is taken is exactly
 //! the one encoding of its content.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod samples;
 
 use proptest::prelude::*;
