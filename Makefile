@@ -1,0 +1,45 @@
+# Two commands do everything in a fresh clone on Debian 12 with git, make and a Rust toolchain:
+# `make demo` and `make test`. Both set up what is missing first; see deploy/setup.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+
+.PHONY: help setup demo test bench fmt lint deny clean distclean
+
+help: ## show this help
+	@echo "Điểm Danh: takes the roll at a meeting-room door, by face."
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) \
+		| sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: ## fetch and prepare whatever is missing; quick when nothing is
+	@deploy/setup
+
+demo: setup ## recognise real people from photographs and call the roll
+	$(CARGO) run --quiet --locked --release -p kiosk -- demo
+
+test: setup ## run all the tests
+	$(CARGO) test --locked --workspace
+
+bench: setup ## measure against OpenCV, faiss and bare SQLite (installs the peers first)
+	@deploy/setup peers
+	tests/bench/run
+
+fmt: ## format all the code
+	$(CARGO) fmt --all
+
+lint: setup ## check formatting and clippy, warnings being errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+deny: ## check licences, bans and sources of all dependencies
+	@deploy/setup deny
+	.setup/bin/cargo-deny --locked check licenses bans sources
+
+clean: ## remove what was built; what was fetched stays
+	$(CARGO) clean
+
+distclean: clean ## remove all that is not in git's keeping, fetched files included
+	rm -rf .setup models/files
