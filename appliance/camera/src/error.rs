@@ -60,11 +60,11 @@ pub enum CameraError {
     Device {
         /// The device.
         path: PathBuf,
-        /// What was being done: "opened", "set to a format", "started", "read".
+        /// What was being done, such as "opened", "started" or "read".
         step: &'static str,
         /// The system's answer.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: io::Error,
     },
     /// The driver or its binding broke down in a way that it should not.
     #[error("the driver of the camera {path} broke down ({what}); unplug it and plug it in again")]

@@ -6,13 +6,16 @@
 
 pub mod clock;
 pub mod error;
+pub mod ffmpeg;
 pub mod folder;
 pub mod link;
+mod mjpeg;
 pub mod pace;
 pub mod ppm;
 pub mod reconnect;
 pub mod recorded;
 pub mod scripted;
+pub mod v4l2;
 
 use std::time::Duration;
 
@@ -21,11 +24,13 @@ use vocabulary::Monotonic;
 
 pub use clock::{Clock, MonotonicClock, VirtualClock};
 pub use error::CameraError;
+pub use ffmpeg::{StreamLink, VideoFile, VideoOptions, VideoStream};
 pub use folder::{Folder, FolderOptions};
 pub use link::{Link, Read, Reconnecting};
 pub use pace::{Fps, Pace};
 pub use recorded::{Recorded, Shot};
 pub use scripted::{Scripted, ScriptedLink, Step};
+pub use v4l2::{Camera, DeviceLink, Encoding, Found, Identity, Mode, Which, Wish};
 
 /// What came of asking a source for its next frame.
 #[derive(Debug)]

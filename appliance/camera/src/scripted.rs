@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imaging::{Picture, decode_jpeg_into};
+use imaging::Picture;
 use vocabulary::Monotonic;
 
 use crate::clock::Clock;
 use crate::error::CameraError;
 use crate::link::{Link, Read, Reconnecting};
+use crate::mjpeg::MotionJpeg;
 use crate::reconnect::Patience;
 
 /// Most steps that pass without a frame or a moment of time in one read.
@@ -53,6 +54,7 @@ pub struct ScriptedLink {
     due: Monotonic,
     /// Until when it is unplugged.
     gone_until: Monotonic,
+    jpeg: MotionJpeg,
 }
 
 impl ScriptedLink {
@@ -68,6 +70,7 @@ impl ScriptedLink {
             every,
             due: now,
             gone_until: now,
+            jpeg: MotionJpeg::default(),
         }
     }
 
@@ -111,7 +114,7 @@ impl Link for ScriptedLink {
                 }
                 Some(Step::Jpeg(bytes)) => {
                     self.due = now.saturating_add(self.every);
-                    return match decode_jpeg_into(&bytes, into) {
+                    return match self.jpeg.decode(&bytes, into) {
                         Ok(()) => Read::Frame { dropped: 0 },
                         Err(error) => Read::Garbage(CameraError::BrokenJpeg(error)),
                     };
