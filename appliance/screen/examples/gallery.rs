@@ -1,4 +1,4 @@
-//! Draws every sample state to PNG files, to be looked at by people.
+//! Draws every sample state to PNG files and one contact sheet, to be looked at by people.
 //!
 //! `cargo run -p screen --example gallery -- OUT_DIR [WIDTHxHEIGHT] [dark|light]`
 
@@ -7,7 +7,12 @@ mod samples;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use screen::{BOLD_PATH, Canvas, Context, Fonts, REGULAR_PATH, Theme, draw, write_png};
+use screen::{
+    BOLD_PATH, Canvas, ContactSheet, Context, Fonts, REGULAR_PATH, Theme, draw, write_png,
+};
+
+/// Columns of the contact sheet, and the width of its pictures in pixels.
+const SHEET: (u32, u32) = (4, 480);
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -44,9 +49,14 @@ fn gallery(
     std::fs::create_dir_all(directory)?;
     let samples = samples::all();
     let mut canvas = Canvas::new(width, height)?;
+    let mut sheet = ContactSheet::new(SHEET.0, SHEET.1);
     for (name, view) in &samples {
         let Ok(()) = draw(view, &context, &mut canvas);
         write_png(&canvas, &directory.join(format!("{name}.png")))?;
+        sheet.add(&canvas, name)?;
     }
+    let title = format!("Điểm Danh · {width}×{height}");
+    let sheet = sheet.compose(&context, &title)?;
+    write_png(&sheet, &directory.join("_contact-sheet.png"))?;
     Ok(samples.len())
 }

@@ -98,6 +98,13 @@ impl Canvas {
         let Ok(()) = self.fill_contiguous(&area, colours);
     }
 
+    /// Takes over the pixels of a picture of the same size; those of another are not taken.
+    pub(crate) fn copy_from_rgb(&mut self, pixels: &[u8]) {
+        if pixels.len() == self.pixels.len() {
+            self.pixels.copy_from_slice(pixels);
+        }
+    }
+
     fn offset(&self, at: Point) -> Option<usize> {
         let x = u32::try_from(at.x).ok().filter(|x| *x < self.width)?;
         let y = u32::try_from(at.y).ok().filter(|y| *y < self.height)?;

@@ -12,10 +12,13 @@ mod layout;
 mod live;
 mod paint;
 mod scene;
+mod sheet;
 mod sink;
 mod text;
 mod theme;
 mod view;
+#[cfg(feature = "window")]
+mod window;
 mod wording;
 
 use embedded_graphics::draw_target::DrawTargetExt;
@@ -26,6 +29,7 @@ pub use canvas::{CANVAS_PIXELS_MAX, CANVAS_SIDE_PX_MAX, Canvas, CanvasError};
 pub use font::{
     BOLD_PATH, FONT_BYTES_MAX, FontError, Fonts, REGULAR_PATH, TYPE_PX_MAX, TYPE_PX_MIN, Weight,
 };
+pub use sheet::{ContactSheet, SHEET_PICTURES_MAX, SheetError};
 pub use sink::{MemorySink, PNG_FILES_MAX, PngSink, Sink, SinkError, png, write_png};
 pub use text::TEXT_CHARS_MAX;
 pub use theme::{CONTRAST_LARGE_MIN, CONTRAST_TEXT_MIN, Theme, Tone, contrast};
@@ -33,6 +37,8 @@ pub use view::{
     Count, Date, FACES_MAX, FaceBox, FaceState, Hint, Looking, MeetingInfo, OtherMeans, Person,
     Scene, TimeOfDay, Trouble, TroubleKind, View, Weekday, Welcome,
 };
+#[cfg(feature = "window")]
+pub use window::WindowSink;
 
 /// What drawing needs besides the view: the typeface and the colours.
 #[derive(Debug)]
@@ -41,6 +47,17 @@ pub struct Context {
     pub fonts: Fonts,
     /// The colours.
     pub theme: Theme,
+}
+
+impl Context {
+    /// The typeface with the dark theme.
+    #[must_use]
+    pub fn new(fonts: Fonts) -> Self {
+        Self {
+            fonts,
+            theme: Theme::default(),
+        }
+    }
 }
 
 /// Draws a whole screen over everything that the target shows. Any view can be drawn at any size;

@@ -93,7 +93,7 @@ where
     painter.fill(bar, tone.panel)?;
     let mut rest = bar.inset(grid.margin(), 0);
     let middle = |across| (across, Down::Middle);
-    let clock = rest.cut_right(grid.px(11.0));
+    let clock = rest.cut_right(grid.px(12.0));
     painter.text(
         clock,
         &wording::time(view.now),

@@ -11,6 +11,9 @@ use crate::font::{Fonts, TYPE_PX_MIN, Weight};
 /// times the longest name, and more than any sentence here.
 pub const TEXT_CHARS_MAX: usize = 400;
 
+/// A space at which no line breaks.
+pub(crate) const NO_BREAK_SPACE: char = '\u{a0}';
+
 /// Distance from one baseline to the next, in em. Vietnamese stacks two marks on a capital (Ẫ),
 /// which needs more than the usual 1.2.
 const LINE_EM: f32 = 1.3;
@@ -58,6 +61,13 @@ impl Fit {
             lines_max,
         }
     }
+
+    /// Up to so many lines of a size times a scale. A tenth less is taken before a line more is
+    /// not enough: the scale is the caller's to lower for all texts together.
+    pub fn scaled(px: u32, scale: f32, lines_max: usize) -> Self {
+        let largest = scaled(px, scale);
+        Self::lines(largest, scaled(largest, 0.9), lines_max)
+    }
 }
 
 /// A text laid out in lines of one size.
@@ -92,12 +102,13 @@ pub(crate) fn line_height(px: u32) -> u32 {
 }
 
 /// Composed (NFC), without control characters, with single spaces, at most [`TEXT_CHARS_MAX`]
-/// characters.
+/// characters. A no-break space stays what it is: it keeps the halves of a word together.
 pub(crate) fn tidy(text: &str) -> String {
     let mut tidied = String::with_capacity(text.len().min(TEXT_CHARS_MAX * 4));
     let composed = text.nfc().take(TEXT_CHARS_MAX);
     for character in composed {
-        let blank = character.is_whitespace() || character.is_control();
+        let blank = character.is_whitespace() && character != NO_BREAK_SPACE;
+        let blank = blank || character.is_control();
         match (blank, tidied.is_empty() || tidied.ends_with(' ')) {
             (true, true) => (),
             (true, false) => tidied.push(' '),

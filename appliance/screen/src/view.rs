@@ -132,6 +132,8 @@ pub struct MeetingInfo {
     pub starts_at: TimeOfDay,
     /// When it ends, as planned.
     pub ends_at: TimeOfDay,
+    /// On which day; none for today, which needs no saying.
+    pub date: Option<Date>,
 }
 
 /// How many of how many have come.

@@ -3,10 +3,12 @@
 //!
 //! People on the roster are addressed as "đồng chí", or by the form of address that the roster
 //! gives; people who are not known yet as "quý đại biểu". Nobody is accused of anything, and a
-//! headline says what to do, not what went wrong.
+//! headline says what to do, not what went wrong. A `~` between syllables is a space at which no
+//! line breaks, as in "đại~biểu": a compound is read as one word.
 
 use vocabulary::RefusalReason;
 
+use crate::text::{NO_BREAK_SPACE, tidy};
 use crate::view::{
     Count, Date, Hint, MeetingInfo, OtherMeans, Person, TimeOfDay, TroubleKind, Weekday,
 };
@@ -18,10 +20,21 @@ pub(crate) struct Both {
     pub en: String,
 }
 
-fn both(vi: impl Into<String>, en: impl Into<String>) -> Both {
+/// Both languages, `~` standing for a no-break space. Texts from outside go in only through
+/// [`named`].
+fn both(vi: impl AsRef<str>, en: impl AsRef<str>) -> Both {
+    let joined = |text: &str| text.replace('~', NO_BREAK_SPACE.encode_utf8(&mut [0; 2]));
     Both {
-        vi: vi.into(),
-        en: en.into(),
+        vi: joined(vi.as_ref()),
+        en: joined(en.as_ref()),
+    }
+}
+
+/// Both languages with the same name after each.
+fn named(vi: &str, en: &str, name: &str) -> Both {
+    Both {
+        vi: format!("{vi} {name}"),
+        en: format!("{en} {name}"),
     }
 }
 
@@ -49,8 +62,13 @@ pub(crate) fn date(at: Date) -> String {
     format!("{weekday}, {:02}/{:02}/{}", at.day, at.month, at.year)
 }
 
+/// From when to when, with the date where it is not today.
 pub(crate) fn span(meeting: &MeetingInfo) -> String {
-    format!("{} – {}", time(meeting.starts_at), time(meeting.ends_at))
+    let times = format!("{} – {}", time(meeting.starts_at), time(meeting.ends_at));
+    match meeting.date {
+        Some(at) => format!("{times} · {}", date(at)),
+        None => times,
+    }
 }
 
 pub(crate) fn meeting_now() -> Both {
@@ -68,72 +86,62 @@ pub(crate) fn of_expected(count: Count) -> Both {
     )
 }
 
-pub(crate) fn invitation_to_look() -> Both {
-    both(
-        "Kính mời đại biểu nhìn vào màn hình",
-        "Please look at the screen to check in",
-    )
+pub(crate) fn by_face() -> Notice {
+    Notice {
+        headline: both(
+            "Kính mời đại~biểu nhìn vào màn~hình",
+            "Please look at the screen to check in",
+        ),
+        body: both("", ""),
+    }
 }
 
-pub(crate) fn without_face(means: OtherMeans) -> Both {
-    match means {
+pub(crate) fn without_face(means: OtherMeans) -> Notice {
+    let body = match means {
         OtherMeans::Secretary => both(
-            "Không dùng khuôn mặt? Kính mời đến bàn thư ký.",
-            "Rather not use your face? Please see the secretary's desk.",
+            "Kính mời đến bàn~thư~ký.",
+            "Not by face? Please see the secretary's desk.",
         ),
         OtherMeans::InvitationOrSecretary => both(
-            "Không dùng khuôn mặt? Xin đưa mã QR trên giấy mời trước máy ảnh, hoặc đến bàn thư ký.",
-            "Rather not use your face? Show the QR code of your invitation, or see the secretary.",
+            "Xin đưa mã~QR trên giấy~mời trước máy~ảnh, hoặc đến bàn~thư~ký.",
+            "Not by face? Show your invitation's QR code, or see the secretary.",
         ),
+    };
+    Notice {
+        headline: both("Không dùng khuôn~mặt?", ""),
+        body,
     }
 }
 
 pub(crate) fn hint(hint: Hint) -> Both {
     match hint {
-        Hint::LookHere => both("Xin mời nhìn vào màn hình", "Please look at the screen"),
-        Hint::ComeCloser => both("Xin mời lại gần hơn", "Please come closer"),
-        Hint::StepBack => both("Xin mời lùi lại một chút", "Please step back a little"),
-        Hint::FaceForward => both("Xin mời nhìn thẳng", "Please look straight ahead"),
-        Hint::MoreLight => both(
-            "Thiếu sáng, xin mời đứng ra chỗ sáng hơn",
-            "Too dark: please step into the light",
-        ),
-        Hint::LessLight => both(
-            "Quá sáng, xin mời đứng tránh nguồn sáng",
-            "Too bright: please step out of the glare",
-        ),
-        Hint::HoldStill => both(
-            "Xin giữ yên trong giây lát",
-            "Please hold still for a moment",
-        ),
-        Hint::OneMoment => both("Xin chờ trong giây lát", "One moment, please"),
+        Hint::LookHere => both("Xin mời nhìn~vào màn~hình", "Please look at the screen"),
+        Hint::ComeCloser => both("Xin mời lại gần~hơn", "Please come closer"),
+        Hint::StepBack => both("Xin mời lùi~lại một~chút", "Please step back a little"),
+        Hint::FaceForward => both("Xin mời nhìn~thẳng", "Please look straight ahead"),
+        Hint::MoreLight => both("Xin mời ra chỗ sáng~hơn", "Please step into the light"),
+        Hint::LessLight => both("Xin mời tránh ánh~sáng chói", "Please avoid the glare"),
+        Hint::HoldStill => both("Xin giữ~yên giây~lát", "Please hold still for a moment"),
+        Hint::OneMoment => both("Xin chờ giây~lát", "One moment, please"),
     }
 }
 
-/// The forms of address that replace "đồng chí", each with what English says.
-const ADDRESSES: [(&str, &str); 4] = [
-    ("Đồng chí", "Comrade"),
-    ("Ông", "Mr"),
-    ("Bà", "Ms"),
-    ("Cô", "Ms"),
-];
+/// The forms of address that take the place of "đồng chí".
+const ADDRESSES: [&str; 4] = ["Đồng chí", "Ông", "Bà", "Cô"];
 
 /// How a person is addressed, and what of their title is then left to stand under the name.
 pub(crate) fn address(person: &Person) -> (&'static str, String) {
-    let title = crate::text::tidy(&person.title);
-    for (form, _) in ADDRESSES {
+    const USUAL: &str = "đồng chí";
+    let title = tidy(&person.title);
+    for form in ADDRESSES {
         let rest = strip_prefix_of_any_case(&title, form);
         if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with([' ', ','])) {
-            let rest = rest.trim_start_matches([' ', ',']);
-            let form = if form == "Đồng chí" {
-                "đồng chí"
-            } else {
-                form
-            };
-            return (form, rest.to_owned());
+            let rest = rest.trim_start_matches([' ', ',']).to_owned();
+            let usual = form == ADDRESSES[0];
+            return (if usual { USUAL } else { form }, rest);
         }
     }
-    ("đồng chí", title)
+    (USUAL, title)
 }
 
 fn strip_prefix_of_any_case<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
@@ -150,21 +158,14 @@ pub(crate) fn welcome(person: &Person) -> Both {
     both(format!("Kính chào {form}"), "Welcome")
 }
 
-pub(crate) fn welcome_all(recorded: bool) -> Both {
-    if recorded {
-        both(
-            "Kính chào các đồng chí",
-            "Welcome. Your attendance is recorded",
-        )
-    } else {
-        both("Kính chào các đồng chí", "Welcome")
-    }
+pub(crate) fn welcome_all() -> Both {
+    both("Kính chào các đồng chí", "Welcome")
 }
 
 pub(crate) fn others(count: usize) -> Both {
     both(
-        format!("và {count} đại biểu khác"),
-        format!("and {count} more"),
+        format!("cùng {count} đại biểu khác"),
+        format!("with {count} more"),
     )
 }
 
@@ -175,25 +176,28 @@ pub(crate) fn recorded(at: TimeOfDay) -> Both {
     )
 }
 
+pub(crate) fn all_recorded() -> Both {
+    both("Đã ghi nhận điểm danh", "Attendance recorded")
+}
+
 pub(crate) fn not_yet_recorded() -> Both {
     both("Đang ghi nhận điểm danh…", "Recording attendance…")
 }
 
 pub(crate) fn substitute_for(name: &str) -> Both {
-    both(
-        format!("dự thay đồng chí {name}"),
-        format!("in place of {name}"),
-    )
+    named("Dự thay đồng chí", "In place of", &tidy(name))
 }
 
 pub(crate) fn already(person: &Person, first_at: TimeOfDay) -> Notice {
-    let (form, _) = address(person);
     let at = time(first_at);
     Notice {
-        headline: both(format!("Kính chào {form}"), "Welcome back"),
+        headline: Both {
+            en: "Welcome back".to_owned(),
+            ..welcome(person)
+        },
         body: both(
-            format!("Đã điểm danh trước đó lúc {at}. Kính mời vào phòng họp."),
-            format!("Already checked in at {at}. Please come in."),
+            format!("Đã điểm danh lúc {at}, kính mời vào phòng họp"),
+            format!("Already checked in at {at}, please come in"),
         ),
     }
 }
@@ -204,7 +208,7 @@ pub(crate) fn refused(reason: RefusalReason, means: OtherMeans) -> Notice {
         RefusalReason::Ambiguous => Notice {
             headline: one_more_step(),
             body: second_means(
-                "Chỉ với khuôn mặt, máy chưa thể xác nhận chắc chắn.",
+                "Chỉ với khuôn~mặt, máy chưa thể xác~nhận chắc~chắn.",
                 "The face alone is not certain enough here.",
                 means,
             ),
@@ -212,67 +216,70 @@ pub(crate) fn refused(reason: RefusalReason, means: OtherMeans) -> Notice {
         RefusalReason::SuspectedAttack => Notice {
             headline: one_more_step(),
             body: second_means(
-                "Máy chưa xác nhận được qua máy ảnh.",
+                "Máy chưa xác~nhận được qua máy~ảnh.",
                 "The camera could not confirm it this time.",
                 means,
             ),
         },
         RefusalReason::InvalidCredential => Notice {
-            headline: both(
-                "Kính mời quý đại biểu đến bàn thư ký",
-                "Please see the secretary's desk",
-            ),
+            headline: to_the_secretary(),
             body: both(
-                "Mã này chưa dùng được cho cuộc họp này, có thể do khác cuộc họp hoặc khác thời \
-                 gian. Thư ký sẽ hỗ trợ ngay.",
-                "This code is not valid for this meeting now; the secretary will help you.",
+                "Mã này chưa dùng được cho cuộc~họp này, có thể do khác cuộc~họp hoặc khác \
+                 thời~gian. Thư~ký sẽ hỗ~trợ ngay.",
+                "This code is not valid for this meeting now. The secretary will help you.",
             ),
         },
     }
 }
 
 fn not_on_roster(means: OtherMeans) -> Notice {
-    let headline = both(
-        "Kính mời quý đại biểu đến bàn thư ký",
-        "Please see the secretary's desk",
-    );
     let body = match means {
         OtherMeans::Secretary => both(
-            "Máy chưa tìm thấy quý đại biểu trong danh sách cuộc họp này. Thư ký sẽ hỗ trợ ngay.",
+            "Máy chưa tìm thấy quý đại~biểu trong danh~sách cuộc~họp này. Thư~ký sẽ hỗ~trợ ngay.",
             "We could not find you on the list of this meeting. The secretary will help you.",
         ),
         OtherMeans::InvitationOrSecretary => both(
-            "Máy chưa tìm thấy quý đại biểu trong danh sách cuộc họp này. Cũng có thể đưa mã QR \
-             trên giấy mời trước máy ảnh.",
-            "We could not find you on the list of this meeting. You may also show the QR code of \
-             your invitation.",
+            "Máy chưa tìm thấy quý đại~biểu trong danh~sách cuộc~họp này. Cũng có thể đưa mã~QR \
+             trên giấy~mời trước máy~ảnh.",
+            "We could not find you on the list of this meeting. You may also show your \
+             invitation's QR code.",
         ),
     };
-    Notice { headline, body }
+    Notice {
+        headline: to_the_secretary(),
+        body,
+    }
+}
+
+fn to_the_secretary() -> Both {
+    both(
+        "Kính mời quý đại~biểu đến bàn~thư~ký",
+        "Please see the secretary's desk",
+    )
 }
 
 fn one_more_step() -> Both {
-    both("Xin vui lòng xác nhận thêm", "One more step, please")
+    both("Xin vui~lòng xác~nhận thêm", "One more step, please")
 }
 
 fn second_means(vi: &str, en: &str, means: OtherMeans) -> Both {
     match means {
         OtherMeans::Secretary => both(
-            format!("{vi} Kính mời đến bàn thư ký."),
+            format!("{vi} Kính mời đến bàn~thư~ký."),
             format!("{en} Please see the secretary's desk."),
         ),
         OtherMeans::InvitationOrSecretary => both(
-            format!("{vi} Xin đưa mã QR trên giấy mời trước máy ảnh, hoặc đến bàn thư ký."),
-            format!("{en} Show the QR code of your invitation, or see the secretary."),
+            format!("{vi} Xin đưa mã~QR trên giấy~mời trước máy~ảnh, hoặc đến bàn~thư~ký."),
+            format!("{en} Show your invitation's QR code, or see the secretary."),
         ),
     }
 }
 
 pub(crate) fn starting() -> Notice {
     Notice {
-        headline: both("Thiết bị đang khởi động", "Starting up"),
+        headline: both("Thiết~bị đang khởi~động", "Starting up"),
         body: both(
-            "Chưa ghi nhận điểm danh. Xin vui lòng chờ trong giây lát.",
+            "Chưa ghi~nhận điểm~danh. Xin vui~lòng chờ trong giây~lát.",
             "Attendance is not being recorded yet. One moment, please.",
         ),
     }
@@ -280,7 +287,7 @@ pub(crate) fn starting() -> Notice {
 
 pub(crate) fn no_meeting() -> Both {
     both(
-        "Hiện không có cuộc họp tại phòng này",
+        "Hiện không có cuộc~họp tại phòng này",
         "There is no meeting in this room now",
     )
 }
@@ -291,7 +298,7 @@ pub(crate) fn next_meeting() -> Both {
 
 pub(crate) fn opens(at: TimeOfDay) -> Both {
     both(
-        format!("Bắt đầu điểm danh lúc {}", time(at)),
+        format!("Bắt~đầu điểm~danh lúc~{}", time(at)),
         format!("Check-in opens at {}", time(at)),
     )
 }
@@ -302,8 +309,16 @@ pub(crate) fn upcoming() -> Both {
 
 pub(crate) fn over() -> Both {
     both(
-        "Cuộc họp đã kết thúc. Trân trọng cảm ơn.",
+        "Cuộc~họp đã kết~thúc. Trân~trọng cảm~ơn.",
         "The meeting has ended. Thank you.",
+    )
+}
+
+/// That nothing is recorded here, as plain as it can be said.
+pub(crate) fn not_recording() -> Both {
+    both(
+        "Cửa này tạm thời KHÔNG ghi nhận điểm danh",
+        "Attendance is NOT being recorded at this door",
     )
 }
 
@@ -312,23 +327,23 @@ pub(crate) fn trouble(kind: TroubleKind) -> Notice {
     if kind.records() {
         Notice {
             headline: both(
-                "Vẫn đang ghi nhận điểm danh",
-                "Attendance is still recorded",
+                "Vẫn đang ghi~nhận điểm~danh",
+                "Attendance is still being recorded",
             ),
             body: both(
-                "Kính mời đại biểu điểm danh như thường lệ.",
-                "Please check in as usual.",
+                "Giờ ghi~nhận sẽ được hiệu~chỉnh sau. Kính mời đại~biểu điểm~danh như thường~lệ.",
+                "Times will be corrected later. Please check in as usual.",
             ),
         }
     } else {
         Notice {
             headline: both(
-                "Kính mời quý đại biểu điểm danh tại bàn thư ký",
+                "Kính mời quý đại~biểu điểm~danh tại bàn~thư~ký",
                 "Please check in at the secretary's desk",
             ),
             body: both(
-                "Cửa này tạm thời KHÔNG ghi nhận điểm danh",
-                "Attendance is NOT being recorded at this door",
+                "Xin cáo~lỗi vì sự bất~tiện này.",
+                "We apologise for the inconvenience.",
             ),
         }
     }
@@ -364,16 +379,13 @@ pub(crate) fn cause(kind: TroubleKind) -> Both {
             "Bộ nhận diện không hoạt động",
             "The recognition runtime fails",
         ),
-        TroubleKind::ClockUnsure => both(
-            "Đồng hồ chưa chính xác, giờ sẽ được hiệu chỉnh sau",
-            "The clock is unsure; times will be corrected later",
-        ),
+        TroubleKind::ClockUnsure => both("Đồng hồ chưa chính xác", "The clock is unsure"),
         TroubleKind::Other => both("Thiết bị gặp lỗi", "The device fails"),
     }
 }
 
 pub(crate) fn code_for_staff(code: &str, detail: &str) -> String {
-    let detail = crate::text::tidy(detail);
+    let detail = tidy(detail);
     let separator = if detail.is_empty() { "" } else { " · " };
     format!("Mã lỗi · IT code: {code}{separator}{detail}")
 }

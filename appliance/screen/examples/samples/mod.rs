@@ -20,12 +20,15 @@ pub fn all() -> Vec<(String, View)> {
     let mut add = |name: &str, scene: Scene| samples.push((name.to_owned(), view(scene)));
     add("starting", Scene::Starting);
     add("no-meeting", Scene::NoMeeting { next: None });
-    add(
-        "no-meeting-next",
-        Scene::NoMeeting {
-            next: Some(meeting()),
-        },
-    );
+    let mut tomorrow = meeting();
+    tomorrow.date = Some(Date {
+        year: 2026,
+        month: 11,
+        day: 25,
+        weekday: Weekday::Wednesday,
+    });
+    let next = Some(tomorrow);
+    add("no-meeting-next", Scene::NoMeeting { next });
     add(
         "before-meeting",
         Scene::BeforeMeeting {
@@ -278,6 +281,7 @@ fn meeting() -> MeetingInfo {
         title: "Hội nghị giao ban công tác tháng 11".to_owned(),
         starts_at: at(8, 0),
         ends_at: at(11, 30),
+        date: None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::layout::Cut;
 use crate::paint::{Across, Down, Ink, Painter};
 use crate::text::Fit;
 use crate::view::{Count, MeetingInfo, OtherMeans};
-use crate::wording;
+use crate::wording::{self, Notice};
 
 pub(crate) fn idle<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
@@ -21,62 +21,66 @@ pub(crate) fn idle<D: DrawTarget<Color = Rgb888>>(
     means: OtherMeans,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
-    let bar = body.cut_bottom(grid.px(19.0));
-    prompt(painter, bar, means)?;
-    let mut main = body.inset(grid.margin(), grid.margin());
+    let rows = if grid.portrait { 2.0 } else { 1.0 };
+    let bar = body.cut_bottom(grid.px(20.0 * rows));
+    ways_in(painter, bar, means)?;
+    let mut main = body.inset(grid.margin(), grid.px(2.5));
     let card = if grid.portrait {
-        main.cut_bottom(grid.px(28.0))
+        let card = main.cut_bottom(grid.px(26.0));
+        main.cut_bottom(grid.margin());
+        card
     } else {
-        main.cut_right(grid.px(30.0))
+        let card = main.cut_right(grid.px(29.0));
+        main.cut_right(grid.margin());
+        card
     };
     present(painter, card, count)?;
-    if grid.portrait {
-        main.cut_bottom(grid.margin());
-    } else {
-        main.cut_right(grid.margin());
-    }
     title(painter, main, meeting)
 }
 
 fn title<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
-    area: Rectangle,
+    mut area: Rectangle,
     meeting: &MeetingInfo,
 ) -> Result<(), D::Error> {
     let (grid, tone) = (painter.grid, painter.context.theme.calm);
     let now = wording::meeting_now();
-    let mut above = area;
-    let span = above.cut_bottom(grid.px(6.0));
+    let now = format!("{} · {}", now.vi, now.en);
+    let accent = Ink::new(tone.accent, tone.ground);
     painter.text(
-        span,
+        area.cut_bottom(grid.px(6.5)),
         &wording::span(meeting),
         Weight::Bold,
-        Fit::line(grid.title(), grid.small()),
-        Ink::new(tone.accent, tone.ground),
+        Fit::line(grid.px(4.75), grid.small()),
+        accent,
         (Across::Left, Down::Bottom),
     )?;
-    let mut stack = Stack::new(above);
-    stack
-        .text(
-            painter,
-            &format!("{} · {}", now.vi, now.en),
-            Weight::Regular,
-            Fit::line(grid.small(), grid.px(2.0)),
-            Ink::new(tone.muted, tone.ground),
-        )
-        .gap(grid.gap())
-        .text(
-            painter,
-            &meeting.title,
-            Weight::Bold,
-            Fit::lines(grid.title(), grid.label(), 4),
-            Ink::new(tone.ink, tone.ground),
-        );
+    let stack = Stack::fitted(area, |stack, scale| {
+        let small = Fit::line(grid.small(), grid.px(2.0));
+        let title = Fit::scaled(grid.px(5.75), scale, 5);
+        let (ink, muted) = (tone.ink, tone.muted);
+        stack
+            .text(
+                painter,
+                &now,
+                Weight::Regular,
+                small,
+                Ink::new(muted, tone.ground),
+            )
+            .gap(grid.px(0.5))
+            .text(
+                painter,
+                &meeting.title,
+                Weight::Bold,
+                title,
+                Ink::new(ink, tone.ground),
+            );
+    });
     stack.draw(painter, Across::Left, Down::Top)
 }
 
 /// The card that counts who has come.
-pub(crate) fn present<D: DrawTarget<Color = Rgb888>>(
+fn present<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
     card: Rectangle,
     count: Count,
@@ -90,78 +94,80 @@ pub(crate) fn present<D: DrawTarget<Color = Rgb888>>(
     painter.progress(bar, part, Ink::new(tone.accent, tone.panel), theme.rule)?;
     inner.cut_bottom(grid.gap());
     let (label, of) = (wording::present(), wording::of_expected(count));
-    let mut stack = Stack::new(inner);
-    let muted = Ink::new(tone.muted, tone.panel);
-    let small = Fit::line(grid.small(), grid.px(1.75));
-    stack
-        .text(
-            painter,
-            &format!("{} · {}", label.vi, label.en),
-            Weight::Regular,
-            small,
-            muted,
-        )
-        .text(
-            painter,
-            &count.present.to_string(),
-            Weight::Bold,
-            Fit::line(grid.px(9.5), grid.body()),
-            Ink::new(tone.ink, tone.panel),
-        )
-        .text(
-            painter,
-            &of.vi,
-            Weight::Bold,
-            Fit::line(grid.label(), grid.px(1.75)),
-            Ink::new(tone.ink, tone.panel),
-        )
-        .text(painter, &of.en, Weight::Regular, small, muted);
+    let label = format!("{} · {}", label.vi, label.en);
+    let number = count.present.to_string();
+    let (ink, muted) = (
+        Ink::new(tone.ink, tone.panel),
+        Ink::new(tone.muted, tone.panel),
+    );
+    let stack = Stack::fitted(inner, |stack, scale| {
+        let small = Fit::scaled(grid.px(2.5), scale, 1);
+        let large = Fit::line(grid.px(9.5 * scale), grid.px(4.0 * scale));
+        let body = Fit::scaled(grid.px(3.0), scale, 1);
+        stack
+            .text(painter, &label, Weight::Regular, small, muted)
+            .text(painter, &number, Weight::Bold, large, ink)
+            .text(painter, &of.vi, Weight::Bold, body, ink)
+            .text(painter, &of.en, Weight::Regular, small, muted);
+    });
     stack.draw(painter, Across::Left, Down::Middle)
 }
 
-fn prompt<D: DrawTarget<Color = Rgb888>>(
+/// The bar that says how to be called: by face, and how else.
+fn ways_in<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
     bar: Rectangle,
     means: OtherMeans,
 ) -> Result<(), D::Error> {
+    let (grid, theme) = (painter.grid, painter.context.theme);
+    painter.fill(bar, theme.calm.panel)?;
+    let mut second = bar.inset(grid.margin(), grid.px(1.5));
+    let (width, height) = (second.size.width, second.size.height);
+    let first = if grid.portrait {
+        let first = second.cut_top(height / 2);
+        second.cut_top(grid.gap());
+        first
+    } else {
+        let first = second.cut_left(width / 2);
+        let rule = second
+            .cut_left(grid.px(4.0))
+            .middle(Size::new(grid.px(0.25).max(1), height));
+        painter.fill(rule, theme.rule)?;
+        first
+    };
+    way_in(painter, first, Mark::Person, &wording::by_face())?;
+    let mark = match means {
+        OtherMeans::Secretary => Mark::Person,
+        OtherMeans::InvitationOrSecretary => Mark::Code,
+    };
+    way_in(painter, second, mark, &wording::without_face(means))
+}
+
+fn way_in<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    mut area: Rectangle,
+    mark: Mark,
+    way: &Notice,
+) -> Result<(), D::Error> {
     let (grid, tone) = (painter.grid, painter.context.theme.calm);
-    painter.fill(bar, tone.panel)?;
-    let mut inner = bar.inset(grid.margin(), grid.px(1.5));
-    let icon = inner.cut_left(grid.px(9.0));
-    painter.icon(icon, Mark::Person, tone, tone.panel)?;
-    inner.cut_left(grid.px(2.5));
-    let (look, other) = (wording::invitation_to_look(), wording::without_face(means));
-    let mut stack = Stack::new(inner);
-    let muted = Ink::new(tone.muted, tone.panel);
-    stack
-        .text(
-            painter,
-            &look.vi,
-            Weight::Bold,
-            Fit::line(grid.body(), grid.small()),
-            Ink::new(tone.ink, tone.panel),
-        )
-        .text(
-            painter,
-            &look.en,
-            Weight::Regular,
-            Fit::line(grid.small(), grid.px(2.0)),
-            muted,
-        )
-        .gap(grid.px(0.5))
-        .text(
-            painter,
-            &other.vi,
-            Weight::Regular,
-            Fit::line(grid.small(), grid.px(2.0)),
-            Ink::new(tone.accent, tone.panel),
-        )
-        .text(
-            painter,
-            &other.en,
-            Weight::Regular,
-            Fit::line(grid.px(2.25), grid.px(1.75)),
-            muted,
-        );
+    let icon = area.cut_left(grid.px(8.0));
+    painter.icon(icon, mark, tone, tone.panel)?;
+    area.cut_left(grid.px(2.0));
+    let (ink, muted) = (
+        Ink::new(tone.ink, tone.panel),
+        Ink::new(tone.muted, tone.panel),
+    );
+    let Notice { headline, body } = way;
+    let stack = Stack::fitted(area, |stack, scale| {
+        let head = Fit::scaled(grid.px(3.5), scale, 2);
+        let sentence = Fit::scaled(grid.px(2.75), scale, 3);
+        let small = Fit::scaled(grid.px(2.25), scale, 3);
+        stack
+            .text(painter, &headline.vi, Weight::Bold, head, ink)
+            .text(painter, &body.vi, Weight::Regular, sentence, ink)
+            .gap(grid.px(0.25))
+            .text(painter, &headline.en, Weight::Regular, small, muted)
+            .text(painter, &body.en, Weight::Regular, small, muted);
+    });
     stack.draw(painter, Across::Left, Down::Middle)
 }

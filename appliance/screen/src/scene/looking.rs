@@ -63,23 +63,27 @@ fn hint<D: DrawTarget<Color = Rgb888>>(
 ) -> Result<(), D::Error> {
     let (grid, tone) = (painter.grid, painter.context.theme.calm);
     let hint = wording::hint(looking.hint);
-    let mut stack = Stack::new(area);
-    stack
-        .text(
-            painter,
-            &hint.vi,
-            Weight::Bold,
-            Fit::lines(grid.px(5.5), grid.label(), 6),
-            Ink::new(tone.ink, tone.ground),
-        )
-        .gap(grid.gap())
-        .text(
-            painter,
-            &hint.en,
-            Weight::Regular,
-            Fit::lines(grid.label(), grid.px(2.0), 3),
-            Ink::new(tone.muted, tone.ground),
-        );
+    let stack = Stack::fitted(area, |stack, scale| {
+        let title = Fit::scaled(grid.px(5.5), scale, 4);
+        let label = Fit::scaled(grid.label(), scale, 3);
+        let (ink, muted) = (tone.ink, tone.muted);
+        stack
+            .text(
+                painter,
+                &hint.vi,
+                Weight::Bold,
+                title,
+                Ink::new(ink, tone.ground),
+            )
+            .gap(grid.gap())
+            .text(
+                painter,
+                &hint.en,
+                Weight::Regular,
+                label,
+                Ink::new(muted, tone.ground),
+            );
+    });
     stack.draw(painter, Across::Left, Down::Middle)
 }
 
@@ -90,21 +94,27 @@ fn counted<D: DrawTarget<Color = Rgb888>>(
 ) -> Result<(), D::Error> {
     let (grid, tone) = (painter.grid, painter.context.theme.calm);
     let label = wording::present();
-    let mut stack = Stack::new(area);
-    stack
-        .text(
-            painter,
-            &format!("{} · {}", label.vi, label.en),
-            Weight::Regular,
-            Fit::line(grid.px(2.5), grid.px(1.75)),
-            Ink::new(tone.muted, tone.ground),
-        )
-        .text(
-            painter,
-            &format!("{} / {}", count.present, count.expected),
-            Weight::Bold,
-            Fit::line(grid.label(), grid.px(2.0)),
-            Ink::new(tone.accent, tone.ground),
-        );
+    let label = format!("{} · {}", label.vi, label.en);
+    let value = format!("{} / {}", count.present, count.expected);
+    let stack = Stack::fitted(area, |stack, scale| {
+        let small = Fit::scaled(grid.px(2.5), scale, 1);
+        let body = Fit::scaled(grid.label(), scale, 1);
+        let (muted, accent) = (tone.muted, tone.accent);
+        stack
+            .text(
+                painter,
+                &label,
+                Weight::Regular,
+                small,
+                Ink::new(muted, tone.ground),
+            )
+            .text(
+                painter,
+                &value,
+                Weight::Bold,
+                body,
+                Ink::new(accent, tone.ground),
+            );
+    });
     stack.draw(painter, Across::Left, Down::Bottom)
 }

@@ -93,7 +93,7 @@ pub(crate) fn after<D: DrawTarget<Color = Rgb888>>(
 }
 
 /// An icon, a headline and a sentence, all centred down.
-fn notice<D: DrawTarget<Color = Rgb888>>(
+pub(crate) fn notice<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
     body: Rectangle,
     tone: Tone,
@@ -101,11 +101,11 @@ fn notice<D: DrawTarget<Color = Rgb888>>(
     notice: &Notice,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
-    let mut rest = body.inset(grid.px(4.0), grid.margin());
+    let mut rest = body.inset(grid.px(4.0), grid.px(2.0));
     let icon = if grid.portrait {
         rest.cut_top(grid.px(20.0))
     } else {
-        rest.cut_left(grid.px(15.0))
+        rest.cut_left(grid.px(14.0))
     };
     painter.icon(icon, mark, tone, tone.ground)?;
     if grid.portrait {
@@ -115,44 +115,27 @@ fn notice<D: DrawTarget<Color = Rgb888>>(
     }
     let ink = Ink::new(tone.ink, tone.ground);
     let muted = Ink::new(tone.muted, tone.ground);
-    let mut stack = Stack::new(rest);
-    stack
-        .text(
-            painter,
-            &notice.headline.vi,
-            Weight::Bold,
-            Fit::lines(grid.display(), grid.body(), 3),
-            Ink::new(tone.accent, tone.ground),
-        )
-        .text(
-            painter,
-            &notice.headline.en,
-            Weight::Regular,
-            Fit::lines(grid.label(), grid.px(2.0), 2),
-            muted,
-        )
-        .gap(grid.px(2.5))
-        .text(
-            painter,
-            &notice.body.vi,
-            Weight::Regular,
-            Fit::lines(grid.body(), grid.px(2.5), 4),
-            ink,
-        )
-        .gap(grid.gap())
-        .text(
-            painter,
-            &notice.body.en,
-            Weight::Regular,
-            Fit::lines(grid.small(), grid.px(2.0), 3),
-            muted,
-        );
-    let across = if grid.portrait {
-        Across::Centre
+    let accent = Ink::new(tone.accent, tone.ground);
+    let Notice { headline, body } = notice;
+    let stack = Stack::fitted(rest, |stack, scale| {
+        let display = Fit::scaled(grid.display(), scale, 2);
+        let label = Fit::scaled(grid.label(), scale, 2);
+        let sentence = Fit::scaled(grid.body(), scale, 4);
+        let small = Fit::scaled(grid.small(), scale, 3);
+        stack
+            .text(painter, &headline.vi, Weight::Bold, display, accent)
+            .text(painter, &headline.en, Weight::Regular, label, muted)
+            .gap(grid.px(2.0))
+            .text(painter, &body.vi, Weight::Regular, sentence, ink)
+            .gap(grid.px(0.5))
+            .text(painter, &body.en, Weight::Regular, small, muted);
+    });
+    let down = if grid.portrait {
+        Down::Top
     } else {
-        Across::Left
+        Down::Middle
     };
-    stack.draw(painter, across, Down::Middle)
+    stack.draw(painter, Across::Left, down)
 }
 
 /// A headline, and a meeting beneath it.
@@ -167,28 +150,67 @@ fn meeting<D: DrawTarget<Color = Rgb888>>(
     let (grid, tone) = (painter.grid, painter.context.theme.calm);
     let mut rest = body.inset(grid.px(4.0), grid.margin());
     if let Some(info) = info {
-        let height = rest.size.height / 2;
+        let height = (rest.size.height / 2).min(grid.px(26.0));
         let card = rest.cut_bottom(height);
-        painter.panel(card, grid.px(1.5), Ink::new(tone.panel, tone.ground))?;
-        let inner = card.inset(grid.margin(), grid.px(1.5));
-        let mut stack = Stack::new(inner);
-        let value = match count {
-            Some(count) => format!("{} / {}", count.present, count.expected),
-            None => wording::span(info),
-        };
+        meeting_card(painter, card, count, info, label)?;
+        rest.cut_bottom(grid.margin());
+    }
+    let stack = Stack::fitted(rest, |stack, scale| {
+        let display = Fit::scaled(grid.display(), scale, 2);
+        let label = Fit::scaled(grid.label(), scale, 2);
+        let (ink, muted) = (tone.ink, tone.muted);
         stack
             .text(
                 painter,
-                &format!("{} · {}", label.vi, label.en),
+                &headline.vi,
+                Weight::Bold,
+                display,
+                Ink::new(ink, tone.ground),
+            )
+            .gap(grid.px(0.5))
+            .text(
+                painter,
+                &headline.en,
                 Weight::Regular,
-                Fit::line(grid.small(), grid.px(2.0)),
+                label,
+                Ink::new(muted, tone.ground),
+            );
+    });
+    stack.draw(painter, Across::Left, Down::Middle)
+}
+
+fn meeting_card<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    card: Rectangle,
+    count: Option<Count>,
+    info: &MeetingInfo,
+    label: &Both,
+) -> Result<(), D::Error> {
+    let (grid, tone) = (painter.grid, painter.context.theme.calm);
+    painter.panel(card, grid.px(1.5), Ink::new(tone.panel, tone.ground))?;
+    let value = match count {
+        Some(count) => format!("{} / {}", count.present, count.expected),
+        None => wording::span(info),
+    };
+    let label = format!("{} · {}", label.vi, label.en);
+    let inner = card.inset(grid.margin(), grid.px(1.5));
+    let stack = Stack::fitted(inner, |stack, scale| {
+        let small = Fit::scaled(grid.small(), scale, 1);
+        let title = Fit::scaled(grid.title(), scale, 1);
+        let body = Fit::scaled(grid.body(), scale, 3);
+        stack
+            .text(
+                painter,
+                &label,
+                Weight::Regular,
+                small,
                 Ink::new(tone.muted, tone.panel),
             )
             .text(
                 painter,
                 &value,
                 Weight::Bold,
-                Fit::line(grid.title(), grid.small()),
+                title,
                 Ink::new(tone.accent, tone.panel),
             )
             .gap(grid.px(0.5))
@@ -196,28 +218,9 @@ fn meeting<D: DrawTarget<Color = Rgb888>>(
                 painter,
                 &info.title,
                 Weight::Bold,
-                Fit::lines(grid.body(), grid.small(), 2),
+                body,
                 Ink::new(tone.ink, tone.panel),
             );
-        stack.draw(painter, Across::Left, Down::Middle)?;
-        rest.cut_bottom(grid.margin());
-    }
-    let mut stack = Stack::new(rest);
-    stack
-        .text(
-            painter,
-            &headline.vi,
-            Weight::Bold,
-            Fit::lines(grid.display(), grid.body(), 3),
-            Ink::new(tone.ink, tone.ground),
-        )
-        .gap(grid.px(0.5))
-        .text(
-            painter,
-            &headline.en,
-            Weight::Regular,
-            Fit::lines(grid.label(), grid.px(2.0), 2),
-            Ink::new(tone.muted, tone.ground),
-        );
+    });
     stack.draw(painter, Across::Left, Down::Middle)
 }

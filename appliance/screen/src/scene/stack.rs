@@ -1,4 +1,5 @@
-//! Texts under one another, laid out first and drawn together, so that the whole can be centred.
+//! Texts under one another, laid out first and drawn together, so that the whole can be centred and
+//! shrinks as a whole: sizes keep their proportion and nothing is left out while there is a way.
 
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
@@ -9,12 +10,16 @@ use crate::layout::Cut;
 use crate::paint::{Across, Down, Ink, Painter};
 use crate::text::{Block, Fit};
 
+/// Scales tried one after the other, until everything fits.
+const SCALES: [f32; 10] = [1.0, 0.93, 0.87, 0.81, 0.75, 0.69, 0.63, 0.57, 0.51, 0.45];
+
 /// A pile of texts within one area.
 pub(crate) struct Stack {
     area: Rectangle,
     blocks: Vec<(u32, Block, Ink)>,
     height: u32,
     gap: u32,
+    complete: bool,
 }
 
 impl Stack {
@@ -24,7 +29,21 @@ impl Stack {
             blocks: Vec::new(),
             height: 0,
             gap: 0,
+            complete: true,
         }
+    }
+
+    /// The pile that `build` makes at the largest scale at which nothing is cut.
+    pub fn fitted(area: Rectangle, build: impl Fn(&mut Self, f32)) -> Self {
+        let mut stack = Self::new(area);
+        for scale in SCALES {
+            stack = Self::new(area);
+            build(&mut stack, scale);
+            if stack.complete {
+                break;
+            }
+        }
+        stack
     }
 
     /// Leaves space before the next text; none is left before a text that turns out empty.
@@ -46,6 +65,7 @@ impl Stack {
         let left = self.area.size.height.saturating_sub(self.height + gap);
         let room = Size::new(self.area.size.width, left);
         let block = painter.fit(text, weight, room, rule);
+        self.complete &= !block.cut;
         if !block.lines.is_empty() {
             self.height += gap + block.height();
             self.blocks.push((gap, block, ink));
@@ -54,14 +74,31 @@ impl Stack {
         self
     }
 
+    /// Height of all texts and gaps in pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Draws the pile within its own area.
     pub fn draw<D: DrawTarget<Color = Rgb888>>(
         &self,
         painter: &mut Painter<D>,
         across: Across,
         down: Down,
     ) -> Result<(), D::Error> {
-        let mut rest = self.area;
-        let spare = self.area.size.height.saturating_sub(self.height);
+        self.draw_in(self.area, painter, across, down)
+    }
+
+    /// Draws the pile within an area of the same width.
+    pub fn draw_in<D: DrawTarget<Color = Rgb888>>(
+        &self,
+        area: Rectangle,
+        painter: &mut Painter<D>,
+        across: Across,
+        down: Down,
+    ) -> Result<(), D::Error> {
+        let mut rest = area;
+        let spare = area.size.height.saturating_sub(self.height);
         rest.cut_top(match down {
             Down::Top => 0,
             Down::Middle => spare / 2,

@@ -1,4 +1,4 @@
-//! The door cannot do its work: where to go instead, whether anything is recorded, and a code for
+//! The door cannot do its work: whether anything is recorded, where to go instead, and a code for
 //! those who repair it.
 
 use embedded_graphics::pixelcolor::Rgb888;
@@ -22,45 +22,36 @@ pub(crate) fn trouble<D: DrawTarget<Color = Rgb888>>(
     tone: Tone,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
-    let notice = wording::trouble(trouble.kind);
-    let foot = body.cut_bottom(grid.px(11.0));
+    if !trouble.kind.records() {
+        not_recorded(painter, body.cut_top(grid.px(10.5)), tone)?;
+    }
+    let foot = body.cut_bottom(grid.px(9.5));
     staff(painter, foot, trouble, tone)?;
-    let mut rest = body.inset(grid.px(4.0), grid.px(2.0));
-    let icon = rest.cut_left(grid.px(14.0));
-    painter.icon(icon, Mark::Exclamation, tone, tone.ground)?;
-    rest.cut_left(grid.px(4.0));
-    let mut stack = Stack::new(rest);
-    let muted = Ink::new(tone.muted, tone.ground);
-    stack
-        .text(
+    let notice = wording::trouble(trouble.kind);
+    super::notice::notice(painter, body, tone, Mark::Exclamation, &notice)
+}
+
+/// The strip that nobody overlooks.
+fn not_recorded<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    strip: Rectangle,
+    tone: Tone,
+) -> Result<(), D::Error> {
+    let grid = painter.grid;
+    painter.fill(strip, tone.accent)?;
+    let text = wording::not_recording();
+    let ink = Ink::new(tone.on_accent, tone.accent);
+    let stack = Stack::fitted(strip.inset(grid.px(4.0), grid.gap()), |stack, scale| {
+        let body = Fit::scaled(grid.body(), scale, 1);
+        let small = Fit::scaled(grid.small(), scale, 1);
+        stack.text(painter, &text.vi, Weight::Bold, body, ink).text(
             painter,
-            &notice.headline.vi,
-            Weight::Bold,
-            Fit::lines(grid.display(), grid.body(), 3),
-            Ink::new(tone.ink, tone.ground),
-        )
-        .text(
-            painter,
-            &notice.headline.en,
+            &text.en,
             Weight::Regular,
-            Fit::lines(grid.label(), grid.px(2.0), 2),
-            muted,
-        )
-        .gap(grid.px(2.5))
-        .text(
-            painter,
-            &notice.body.vi,
-            Weight::Bold,
-            Fit::lines(grid.body(), grid.px(2.5), 2),
-            Ink::new(tone.accent, tone.ground),
-        )
-        .text(
-            painter,
-            &notice.body.en,
-            Weight::Regular,
-            Fit::lines(grid.small(), grid.px(2.0), 2),
-            muted,
+            small,
+            ink,
         );
+    });
     stack.draw(painter, Across::Left, Down::Middle)
 }
 
@@ -74,21 +65,26 @@ fn staff<D: DrawTarget<Color = Rgb888>>(
     let grid = painter.grid;
     painter.fill(foot, tone.panel)?;
     let cause = wording::cause(trouble.kind);
-    let mut stack = Stack::new(foot.inset(grid.px(4.0), grid.gap()));
-    stack
-        .text(
-            painter,
-            &format!("{} · {}", cause.vi, cause.en),
-            Weight::Regular,
-            Fit::line(grid.small(), grid.px(2.0)),
-            Ink::new(tone.ink, tone.panel),
-        )
-        .text(
-            painter,
-            &wording::code_for_staff(trouble.kind.code(), &trouble.detail),
-            Weight::Regular,
-            Fit::line(grid.small(), grid.px(2.0)),
-            Ink::new(tone.muted, tone.panel),
-        );
+    let cause = format!("{} · {}", cause.vi, cause.en);
+    let code = wording::code_for_staff(trouble.kind.code(), &trouble.detail);
+    let stack = Stack::fitted(foot.inset(grid.px(4.0), grid.gap()), |stack, scale| {
+        let small = Fit::scaled(grid.small(), scale, 1);
+        let (ink, muted) = (tone.ink, tone.muted);
+        stack
+            .text(
+                painter,
+                &cause,
+                Weight::Regular,
+                small,
+                Ink::new(ink, tone.panel),
+            )
+            .text(
+                painter,
+                &code,
+                Weight::Regular,
+                small,
+                Ink::new(muted, tone.panel),
+            );
+    });
     stack.draw(painter, Across::Left, Down::Middle)
 }

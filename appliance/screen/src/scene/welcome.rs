@@ -9,7 +9,7 @@ use crate::font::Weight;
 use crate::icon::Mark;
 use crate::layout::Cut;
 use crate::paint::{Across, Down, Ink, Painter};
-use crate::text::Fit;
+use crate::text::{self, Fit};
 use crate::theme::Tone;
 use crate::view::{Person, TimeOfDay, Welcome};
 use crate::wording::{self, Both};
@@ -20,7 +20,7 @@ const GREETINGS_MAX: usize = 4;
 /// One person: the name as large as the screen allows.
 pub(crate) fn one<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
-    body: Rectangle,
+    mut body: Rectangle,
     welcome: &Welcome,
     tone: Tone,
 ) -> Result<(), D::Error> {
@@ -28,160 +28,157 @@ pub(crate) fn one<D: DrawTarget<Color = Rgb888>>(
         Some(at) => (Mark::Tick, wording::recorded(at)),
         None => (Mark::Dots, wording::not_yet_recorded()),
     };
+    let bar = body.cut_bottom(painter.grid.px(11.0));
+    foot(painter, bar, mark, &outcome, tone)?;
     let greeting = wording::welcome(&welcome.person);
     let substitute = welcome.substitute_for.as_deref();
-    let person = (&welcome.person, substitute);
-    card(painter, body, tone, mark, &greeting, person, &outcome)
+    person(painter, body, &greeting, &welcome.person, substitute, tone)
 }
 
 /// Somebody comes back who was called before.
 pub(crate) fn again<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
-    body: Rectangle,
-    person: &Person,
+    mut body: Rectangle,
+    who: &Person,
     first_at: TimeOfDay,
     tone: Tone,
 ) -> Result<(), D::Error> {
-    let notice = wording::already(person, first_at);
-    let who = (person, None);
-    card(
-        painter,
-        body,
-        tone,
-        Mark::Clock,
-        &notice.headline,
-        who,
-        &notice.body,
-    )
+    let notice = wording::already(who, first_at);
+    let bar = body.cut_bottom(painter.grid.px(11.0));
+    foot(painter, bar, Mark::Clock, &notice.body, tone)?;
+    person(painter, body, &notice.headline, who, None, tone)
 }
 
-/// Several people at once, a row for each.
+/// Several people at once: two under one another, more in two columns.
 pub(crate) fn several<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
-    body: Rectangle,
+    mut body: Rectangle,
     welcomes: &[Welcome],
     tone: Tone,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
-    let mut rest = body.inset(grid.margin(), grid.px(2.0));
-    let recorded = tone == painter.context.theme.good;
-    let greeting = wording::welcome_all(recorded);
-    let top = rest.cut_top(grid.px(6.0));
-    beside(painter, top, &greeting, tone, Across::Left)?;
-    rest.cut_top(grid.gap());
+    let recorded = !welcomes.is_empty() && welcomes.iter().all(|one| one.recorded_at.is_some());
+    let (mark, outcome) = if recorded {
+        (Mark::Tick, wording::all_recorded())
+    } else {
+        (Mark::Dots, wording::not_yet_recorded())
+    };
+    let bar = body.cut_bottom(grid.px(9.0));
+    foot(painter, bar, mark, &outcome, tone)?;
+    let mut rest = body.inset(grid.margin(), grid.px(1.5));
     let shown = welcomes.len().min(GREETINGS_MAX);
+    let mut greeting = wording::welcome_all();
     if welcomes.len() > shown {
         let others = wording::others(welcomes.len() - shown);
-        let bottom = rest.cut_bottom(grid.px(5.0));
-        beside(painter, bottom, &others, tone, Across::Left)?;
-        rest.cut_bottom(grid.gap());
+        greeting.vi = format!("{}, {}", greeting.vi, others.vi);
+        greeting.en = format!("{}, {}", greeting.en, others.en);
     }
-    let rows = shown.max(1) as u32;
+    let top = rest.cut_top(grid.px(6.0));
+    beside(painter, top, &greeting, tone)?;
+    rest.cut_top(grid.px(0.5));
+    let columns = if grid.portrait || shown <= 2 { 1 } else { 2 };
+    let rows = shown.div_ceil(columns).max(1) as u32;
     let gap = grid.px(1.25);
     let height = rest.size.height.saturating_sub(gap * (rows - 1)) / rows;
-    for welcome in &welcomes[..shown] {
-        row(
-            painter,
-            rest.cut_top(height.min(grid.px(18.0))),
-            welcome,
-            tone,
-        )?;
+    for row in welcomes[..shown].chunks(columns) {
+        let mut line = rest.cut_top(height.min(grid.px(20.0)));
+        let width = line.size.width.saturating_sub(gap * (columns as u32 - 1)) / columns as u32;
+        for welcome in row {
+            card(painter, line.cut_left(width), welcome, tone)?;
+            line.cut_left(gap);
+        }
         rest.cut_top(gap);
     }
     Ok(())
 }
 
-/// Greeting, name, office and unit, and what came of it.
-fn card<D: DrawTarget<Color = Rgb888>>(
+/// The bar at the bottom that says what came of it.
+fn foot<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
-    mut body: Rectangle,
-    tone: Tone,
+    bar: Rectangle,
     mark: Mark,
-    greeting: &Both,
-    (person, substitute_for): (&Person, Option<&str>),
     outcome: &Both,
+    tone: Tone,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
-    let foot = body.cut_bottom(grid.px(11.0));
-    painter.fill(foot, tone.panel)?;
-    let mut foot = foot.inset(grid.margin(), grid.gap());
-    let icon = foot.cut_left(grid.px(7.5));
+    painter.fill(bar, tone.panel)?;
+    let mut rest = bar.inset(grid.margin(), grid.gap());
+    let icon = rest.cut_left(grid.px(7.5).min(rest.size.height));
     painter.icon(icon, mark, tone, tone.panel)?;
-    foot.cut_left(grid.px(2.0));
-    let mut result = Stack::new(foot);
-    result
-        .text(
-            painter,
-            &outcome.vi,
-            Weight::Bold,
-            Fit::line(grid.body(), grid.px(2.5)),
-            Ink::new(tone.ink, tone.panel),
-        )
-        .text(
-            painter,
-            &outcome.en,
-            Weight::Regular,
-            Fit::line(grid.small(), grid.px(2.0)),
-            Ink::new(tone.muted, tone.panel),
-        );
-    result.draw(painter, Across::Left, Down::Middle)?;
+    rest.cut_left(grid.px(2.0));
+    let (ink, muted) = (
+        Ink::new(tone.ink, tone.panel),
+        Ink::new(tone.muted, tone.panel),
+    );
+    let stack = Stack::fitted(rest, |stack, scale| {
+        let body = Fit::scaled(grid.body(), scale, 1);
+        let small = Fit::scaled(grid.small(), scale, 1);
+        stack
+            .text(painter, &outcome.vi, Weight::Bold, body, ink)
+            .text(painter, &outcome.en, Weight::Regular, small, muted);
+    });
+    stack.draw(painter, Across::Left, Down::Middle)
+}
 
+/// Greeting, name, office and unit.
+fn person<D: DrawTarget<Color = Rgb888>>(
+    painter: &mut Painter<D>,
+    body: Rectangle,
+    greeting: &Both,
+    who: &Person,
+    substitute_for: Option<&str>,
+    tone: Tone,
+) -> Result<(), D::Error> {
+    let grid = painter.grid;
     let mut main = body.inset(grid.margin(), grid.px(2.0));
     let top = main.cut_top(grid.px(6.5));
-    beside(painter, top, greeting, tone, Across::Left)?;
-    let (_, title) = wording::address(person);
-    let mut under = Stack::new(main.cut_bottom(grid.px(12.5)));
-    let ink = Ink::new(tone.ink, tone.ground);
-    let muted = Ink::new(tone.muted, tone.ground);
-    under.text(
-        painter,
-        &title,
-        Weight::Regular,
-        Fit::line(grid.body(), grid.small()),
-        ink,
+    beside(painter, top, greeting, tone)?;
+    let mut under = main;
+    let under = under.cut_bottom(main.size.height * 45 / 100);
+    let (_, title) = wording::address(who);
+    let (ink, muted) = (
+        Ink::new(tone.ink, tone.ground),
+        Ink::new(tone.muted, tone.ground),
     );
-    let unit = if person.namesake {
-        (Weight::Bold, Ink::new(tone.accent, tone.ground))
+    let unit_ink = if who.namesake {
+        Ink::new(tone.accent, tone.ground)
     } else {
-        (Weight::Regular, muted)
+        muted
     };
-    under.text(
-        painter,
-        &person.unit,
-        unit.0,
-        Fit::line(grid.px(3.75), grid.small()),
-        unit.1,
-    );
-    if let Some(name) = substitute_for {
-        let both = wording::substitute_for(name);
-        under.text(
-            painter,
-            &format!("({} · {})", both.vi, both.en),
-            Weight::Regular,
-            Fit::line(grid.label(), grid.px(2.25)),
-            muted,
-        );
-    }
-    under.draw(painter, Across::Left, Down::Top)?;
+    let substitute = substitute_for.map(wording::substitute_for);
+    let stack = Stack::fitted(under, |stack, scale| {
+        let body = Fit::scaled(grid.body(), scale, 2);
+        let unit = Fit::scaled(grid.px(3.75), scale, 2);
+        stack
+            .text(painter, &title, Weight::Regular, body, ink)
+            .text(painter, &who.unit, unit_weight(who), unit, unit_ink);
+        if let Some(substitute) = &substitute {
+            let (label, small) = (
+                Fit::scaled(grid.label(), scale, 2),
+                Fit::scaled(grid.px(2.5), scale, 2),
+            );
+            stack
+                .gap(grid.px(0.75))
+                .text(painter, &substitute.vi, Weight::Regular, label, ink)
+                .text(painter, &substitute.en, Weight::Regular, small, muted);
+        }
+    });
+    let place = main.cut_bottom(stack.height());
+    stack.draw_in(place, painter, Across::Left, Down::Bottom)?;
+    main.cut_bottom(grid.gap());
     let rule = Fit {
         largest: grid.huge(),
         one_line: grid.px(8.0),
-        smallest: grid.body(),
+        smallest: grid.px(3.0),
         lines_max: 2,
     };
-    painter.text(
-        main,
-        &person.name,
-        Weight::Bold,
-        rule,
-        Ink::new(tone.ink, tone.ground),
-        (Across::Left, Down::Middle),
-    )?;
+    let at = (Across::Left, Down::Middle);
+    painter.text(main, &who.name, Weight::Bold, rule, ink, at)?;
     Ok(())
 }
 
 /// One of several people.
-fn row<D: DrawTarget<Color = Rgb888>>(
+fn card<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
     area: Rectangle,
     welcome: &Welcome,
@@ -189,50 +186,60 @@ fn row<D: DrawTarget<Color = Rgb888>>(
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
     painter.panel(area, grid.px(1.5), Ink::new(tone.panel, tone.ground))?;
-    let mut inner = area.inset(grid.px(2.0), grid.px(0.75));
-    let icon = inner.cut_left(grid.px(6.0));
+    let mut inner = area.inset(grid.px(1.5), grid.px(0.75));
+    let mut side = inner
+        .cut_left(grid.px(8.0))
+        .middle(Size::new(grid.px(8.0), grid.px(9.5)));
     let mark = match welcome.recorded_at {
         Some(_) => Mark::Tick,
         None => Mark::Dots,
     };
-    painter.icon(icon, mark, tone, tone.panel)?;
-    inner.cut_left(grid.px(2.0));
     if let Some(at) = welcome.recorded_at {
         painter.text(
-            inner.cut_right(grid.px(11.0)),
+            side.cut_bottom(grid.px(3.75)),
             &wording::time(at),
             Weight::Bold,
-            Fit::line(grid.body(), grid.px(2.0)),
+            Fit::line(grid.small(), grid.px(1.5)),
             Ink::new(tone.accent, tone.panel),
-            (Across::Right, Down::Middle),
+            (Across::Centre, Down::Middle),
         )?;
-        inner.cut_right(grid.gap());
     }
-    let (_, title) = wording::address(&welcome.person);
-    let mut stack = Stack::new(inner);
-    let (name, small) = (Fit::line(grid.px(5.5), grid.px(2.5)), grid.px(2.0));
-    stack.text(
-        painter,
-        &welcome.person.name,
-        Weight::Bold,
-        name,
-        Ink::new(tone.ink, tone.panel),
-    );
-    let colour = if welcome.person.namesake {
+    let icon = side.middle(Size::new(grid.px(5.5), grid.px(5.5)));
+    painter.icon(icon, mark, tone, tone.panel)?;
+    inner.cut_left(grid.px(1.5));
+    let who = &welcome.person;
+    let (_, title) = wording::address(who);
+    let colour = if who.namesake {
         tone.accent
     } else {
         tone.muted
     };
-    let office = [title.as_str(), welcome.person.unit.as_str()];
-    let office: Vec<&str> = office.into_iter().filter(|part| !part.is_empty()).collect();
-    stack.text(
-        painter,
-        &office.join(" · "),
-        Weight::Regular,
-        Fit::line(grid.small(), small),
-        Ink::new(colour, tone.panel),
-    );
+    let (ink, under) = (Ink::new(tone.ink, tone.panel), Ink::new(colour, tone.panel));
+    let stack = Stack::fitted(inner, |stack, scale| {
+        let name = Fit {
+            one_line: grid.px(5.5 * scale),
+            ..Fit::scaled(grid.px(7.5), scale, 2)
+        };
+        let office = Fit::scaled(grid.px(2.75), scale, 2);
+        stack.text(painter, &who.name, Weight::Bold, name, ink);
+        // Where two bear one name, the unit is what matters and comes before the office.
+        if who.namesake {
+            stack.text(painter, &who.unit, unit_weight(who), office, under);
+        } else {
+            stack
+                .text(painter, &title, Weight::Regular, office, under)
+                .text(painter, &who.unit, unit_weight(who), office, under);
+        }
+    });
     stack.draw(painter, Across::Left, Down::Middle)
+}
+
+fn unit_weight(who: &Person) -> Weight {
+    if who.namesake {
+        Weight::Bold
+    } else {
+        Weight::Regular
+    }
 }
 
 /// Vietnamese large, and English small beside it on the same baseline.
@@ -241,40 +248,25 @@ fn beside<D: DrawTarget<Color = Rgb888>>(
     area: Rectangle,
     both: &Both,
     tone: Tone,
-    across: Across,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
-    let first = painter.fit(
-        &both.vi,
-        Weight::Regular,
-        area.size,
-        Fit::line(grid.px(4.5), grid.px(2.0)),
-    );
-    painter.block(
-        area,
-        &first,
-        Ink::new(tone.accent, tone.ground),
-        (across, Down::Middle),
-    )?;
+    let rule = Fit::line(grid.px(4.5), grid.px(2.0));
+    let mut room = area.size;
+    room.width = room.width * 3 / 4;
+    let first = painter.fit(&both.vi, Weight::Regular, room, rule);
+    let accent = Ink::new(tone.accent, tone.ground);
+    painter.block(area, &first, accent, (Across::Left, Down::Middle))?;
     let mut rest = area;
     let used = first.lines.first().map_or(0, |line| {
-        crate::text::width(painter.fonts(), line, first.weight, first.px)
+        text::width(painter.fonts(), line, first.weight, first.px)
     });
     rest.cut_left(used + grid.px(2.0));
-    let second = painter.fit(
-        &both.en,
-        Weight::Regular,
-        rest.size,
-        Fit::line(grid.small(), grid.px(1.75)),
-    );
+    let rule = Fit::line(grid.small(), grid.px(1.75));
+    let second = painter.fit(&both.en, Weight::Regular, rest.size, rule);
     // Both stand on one baseline: the smaller block is moved down by the difference.
     let spare = area.size.height as i32 - first.height() as i32;
     let line = spare / 2 + first.baseline(0) - second.baseline(0);
     rest.cut_top(u32::try_from(line).unwrap_or(0));
-    painter.block(
-        rest,
-        &second,
-        Ink::new(tone.muted, tone.ground),
-        (Across::Left, Down::Top),
-    )
+    let muted = Ink::new(tone.muted, tone.ground);
+    painter.block(rest, &second, muted, (Across::Left, Down::Top))
 }
