@@ -71,6 +71,8 @@ mod rate;
 mod session;
 mod showing;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 pub use config::{
     DoorRelease, FaceMode, OWED_MAX, OWED_PENDING_MAX, PASSAGES_PENDING_MAX, PENDING_MAX,

@@ -133,6 +133,7 @@ impl Session {
     /// the same session always give the same commands. `out` is added to, never read.
     pub fn handle(&mut self, now: &Stamp, input: Input, out: &mut Vec<Command>) {
         self.forget_gone_codes(now.monotonic);
+        self.give_up_silent_releases(now.monotonic);
         match input {
             Input::Open(actor) => self.open(actor),
             Input::Close(actor) => self.close(actor),
@@ -650,18 +651,19 @@ impl Session {
         }
     }
 
-    fn catch_up(&mut self, now: &Stamp, out: &mut Vec<Command>) {
-        self.retry_failed(now, out);
-        self.tell_who_waits(now.monotonic, out);
-        let silent = self
-            .releases
-            .iter()
-            .filter(|(_, until)| **until <= now.monotonic);
+    /// A door that did not answer in time is recorded as silent, and may be told to open again.
+    fn give_up_silent_releases(&mut self, now: Monotonic) {
+        let silent = self.releases.iter().filter(|(_, until)| **until <= now);
         let silent: Vec<Sequence> = silent.map(|(of, _)| *of).collect();
         for of in silent {
             self.releases.remove(&of);
             self.owe_outcome(of, Release::NoAnswer);
         }
+    }
+
+    fn catch_up(&mut self, now: &Stamp, out: &mut Vec<Command>) {
+        self.retry_failed(now, out);
+        self.tell_who_waits(now.monotonic, out);
         self.pay_owed(now, out);
         let subjects = &self.subjects;
         let is_there = |subject: &Subject| subjects.get(subject).is_some();
