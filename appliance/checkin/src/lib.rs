@@ -64,6 +64,7 @@
 //! Substitutes, citizen cards, a secretary's own entries and a roster replaced while people stand
 //! at the door have no input yet.
 
+mod book;
 mod config;
 mod owed;
 mod port;

@@ -1,27 +1,27 @@
 //! The session machine itself; the crate's own text describes it.
 
-use std::collections::{BTreeMap, HashMap};
+mod call;
+mod restore;
+mod time;
+
+use std::collections::BTreeMap;
 
 use biometrics::TrackId;
 use credential::{VerifiedInvitation, VerifyError};
 use record::{
     Body, CheckIn, CheckOut, Comparison, Context, Fault, MeetingClosed, MeetingOpened, Part,
-    Record, Refused, Release, ReleaseOutcome, Text, roster_digest,
+    Record, Release, ReleaseOutcome, Text,
 };
 use roll::Roll;
 use vocabulary::{
-    Assurance, Attendance, Decision, Delegate, Digest, Direction, Means, Monotonic, PersonId,
-    Ranked, RefusalReason, Roster, RosterEntry, Sequence, Stamp, Threshold,
+    Assurance, Decision, Direction, Means, Monotonic, PersonId, RefusalReason, Roster, Sequence,
+    Stamp,
 };
 
-use crate::config::{
-    DoorRelease, FaceMode, OWED_PENDING_MAX, PASSAGES_PENDING_MAX, REFUSALS_PENDING_MAX,
-    RELEASES_MAX, SessionConfig,
-};
+use crate::book::Book;
+use crate::config::SessionConfig;
 use crate::owed::{Owed, loss_reason};
-use crate::port::{
-    AppendFailure, Command, Greeting, GreetingKind, Input, NoticeKind, Observation, Token,
-};
+use crate::port::{AppendFailure, Command, Input, NoticeKind, Observation, Token};
 use crate::rate::RefusalRate;
 use crate::showing::{Showing, Showings};
 use crate::subject::{Claim, Settled, State, Subject, Subjects};
@@ -55,15 +55,6 @@ pub struct Headcount {
     pub present: usize,
     /// On the roster.
     pub expected: usize,
-}
-
-/// The roster with what is asked of it often.
-#[derive(Debug, Clone)]
-struct Book {
-    roster: Roster,
-    digest: Digest,
-    places: HashMap<PersonId, usize>,
-    name_shared: Vec<bool>,
 }
 
 /// Where a person stands by a durable record.
@@ -110,15 +101,19 @@ impl Session {
         let records: Vec<&Record> = records.into_iter().collect();
         let roll = Roll::of(&roster, records.iter().copied());
         let book = Book::new(roster);
+        let mut owed = Owed::default();
+        restore::unanswered(&book, &config, &records)
+            .into_iter()
+            .for_each(|outcome| owed.push(Body::ReleaseOutcome(outcome)));
         Self {
-            standings: standings(&roll, &config),
-            opened: was_opened(&book, &config, &records),
+            standings: restore::standings(&roll, &config, &records),
+            opened: restore::was_opened(&book, &config, &records),
             config,
             book,
             subjects: Subjects::default(),
             pending: BTreeMap::new(),
             next_token: 1,
-            owed: Owed::default(),
+            owed,
             owed_again_at: Monotonic::default(),
             releases: BTreeMap::new(),
             refusal_rate: RefusalRate::default(),
@@ -361,375 +356,6 @@ impl Session {
     }
 }
 
-/// What follows from it.
-impl Session {
-    /// Whether a face calls this person. Whoever is to be called by code alone, and whoever is not
-    /// on the roster, should not have been compared: that is a defect, and no name is said.
-    fn decides(&mut self, first: &Ranked, threshold: Threshold) -> bool {
-        let admissible = self.admits_face(&first.person) && first.score.reaches(threshold);
-        if !admissible && !self.defect_owned_up {
-            self.defect_owned_up = true;
-            let what = Text::clipped("a face named a person whom it must not name at this door");
-            let part = Part::Inference;
-            self.owed.push(Body::Fault(Fault { part, what }));
-        }
-        admissible && self.config.face == FaceMode::Decides
-    }
-
-    fn admits_face(&self, person: &PersonId) -> bool {
-        match self.book.entry(person).map(|entry| entry.attendance) {
-            Some(Attendance::FaceOrCode) => true,
-            Some(Attendance::CodeOnly) | None => false,
-        }
-    }
-
-    /// Has a person called, unless they were, are being, or could not be a moment ago.
-    fn call(&mut self, now: &Stamp, subject: &Subject, claim: Claim, out: &mut Vec<Command>) {
-        match self.subjects.get(subject).map(|state| &state.settled) {
-            None | Some(Settled::Waiting(_)) => return,
-            Some(Settled::Called(person)) if *person == claim.person => return,
-            Some(Settled::Failed {
-                claim: failed,
-                again_at,
-            }) if failed.person == claim.person && now.monotonic < *again_at => return,
-            Some(
-                Settled::Open | Settled::Called(_) | Settled::Told(_) | Settled::Failed { .. },
-            ) => {}
-        }
-        let called = match self.config.direction {
-            Direction::In => true,
-            Direction::Out => false,
-        };
-        let standing = self.standings.get(&claim.person);
-        if standing.is_some_and(|standing| standing.inside == called) {
-            self.showings.remove(subject);
-            let settled = Settled::Called(claim.person.clone());
-            self.subjects.settle(subject, settled);
-            self.greet_again(now, subject, &claim, out);
-        } else if let Some(token) = self.passage_of(&claim.person) {
-            self.subjects.settle(subject, Settled::Waiting(token));
-        } else if self.count_pending(|p| matches!(p, Pending::Passage(_))) < PASSAGES_PENDING_MAX {
-            let body = self.passage_body(&claim);
-            let passage = Passage {
-                claim,
-                subject: subject.clone(),
-                at: *now,
-                told: false,
-            };
-            let token = self.append(now, Pending::Passage(passage), body, out);
-            self.subjects.settle(subject, Settled::Waiting(token));
-        } else {
-            self.not_recorded(now, subject, claim, AppendFailure::Busy, out);
-        }
-    }
-
-    /// A person's record is durable: only this opens the door and says the name.
-    fn passed(
-        &mut self,
-        now: &Stamp,
-        token: Token,
-        passage: Passage,
-        of: Sequence,
-        out: &mut Vec<Command>,
-    ) {
-        let Passage {
-            claim, subject, at, ..
-        } = passage;
-        let (inside, kind) = match self.config.direction {
-            Direction::In => (true, GreetingKind::Welcome),
-            Direction::Out => (false, GreetingKind::Farewell),
-        };
-        let standing = Standing {
-            inside,
-            since: at,
-            of: Some(of),
-            greeted: None,
-        };
-        self.standings.insert(claim.person.clone(), standing);
-        for waiting in self.subjects.waiting_for(token) {
-            self.showings.remove(&waiting);
-            let called = Settled::Called(claim.person.clone());
-            self.subjects.settle(&waiting, called);
-        }
-        match self.config.release {
-            DoorRelease::Relay => self.release(now.monotonic, of, out),
-            DoorRelease::None => self.owe_outcome(of, Release::NotConfigured),
-        }
-        self.greet(now.monotonic, &subject, &claim, kind, out);
-    }
-
-    /// A person who was called before stands here again. Their record is durable, so the door opens
-    /// for them by it.
-    fn greet_again(
-        &mut self,
-        now: &Stamp,
-        subject: &Subject,
-        claim: &Claim,
-        out: &mut Vec<Command>,
-    ) {
-        let Some(standing) = self.standings.get(&claim.person) else {
-            return;
-        };
-        let again = self.config.timings.greet_again;
-        if standing
-            .greeted
-            .is_some_and(|at| now.monotonic.since(at) < again)
-        {
-            return;
-        }
-        match (self.config.release, standing.of) {
-            (DoorRelease::Relay, Some(of)) => self.release(now.monotonic, of, out),
-            (DoorRelease::Relay, None) | (DoorRelease::None, _) => {}
-        }
-        let kind = match self.config.direction {
-            Direction::In => GreetingKind::AlreadyCalled,
-            Direction::Out => GreetingKind::AlreadyLeft,
-        };
-        self.greet(now.monotonic, subject, claim, kind, out);
-    }
-
-    fn greet(
-        &mut self,
-        now: Monotonic,
-        subject: &Subject,
-        claim: &Claim,
-        kind: GreetingKind,
-        out: &mut Vec<Command>,
-    ) {
-        let Some((delegate, shared_name)) = self.book.delegate(&claim.person) else {
-            return;
-        };
-        let Some(standing) = self.standings.get_mut(&claim.person) else {
-            return;
-        };
-        standing.greeted = Some(now);
-        let greeting = Greeting {
-            delegate: delegate.clone(),
-            shared_name,
-            kind,
-            at: standing.since,
-            means: claim.means,
-            track: subject.track(),
-        };
-        let timings = &self.config.timings;
-        self.showings.greet(now, timings, subject, greeting.clone());
-        out.push(Command::Greet(greeting));
-    }
-
-    /// Opens the door for a durable record, unless it is being opened for it.
-    fn release(&mut self, now: Monotonic, of: Sequence, out: &mut Vec<Command>) {
-        if self.releases.contains_key(&of) {
-            return;
-        }
-        if self.releases.len() >= RELEASES_MAX {
-            self.owe_outcome(of, Release::Failed);
-            return;
-        }
-        let until = now.saturating_add(self.config.timings.release_answer);
-        self.releases.insert(of, until);
-        out.push(Command::Release { of });
-    }
-
-    /// The face does not decide. Whom it proposes is remembered, so that a code can confirm it.
-    fn ask_second_means(
-        &mut self,
-        now: &Stamp,
-        subject: &Subject,
-        first: &Ranked,
-        second: Option<&Ranked>,
-        comparison: Comparison,
-        out: &mut Vec<Command>,
-    ) {
-        let compared = self.admits_face(&first.person).then_some(comparison);
-        let proposed: Vec<PersonId> = std::iter::once(first)
-            .chain(second)
-            .map(|ranked| ranked.person.clone())
-            .filter(|person| self.admits_face(person))
-            .collect();
-        if let Some(state) = self.subjects.get_mut(subject) {
-            state.proposed = proposed;
-            state.comparison = compared
-                .clone()
-                .filter(|c| second.is_none() && c.score.reaches(c.threshold));
-        }
-        let refusal = (RefusalReason::Ambiguous, compared);
-        self.refuse(now, subject, refusal, NoticeKind::SecondMeans, out);
-    }
-
-    /// Tells somebody that they are not called, and records it once for each subject, as long as
-    /// there are not too many.
-    fn refuse(
-        &mut self,
-        now: &Stamp,
-        subject: &Subject,
-        (reason, comparison): (RefusalReason, Option<Comparison>),
-        kind: NoticeKind,
-        out: &mut Vec<Command>,
-    ) {
-        let Some(state) = self.subjects.get_mut(subject) else {
-            return;
-        };
-        match &state.settled {
-            Settled::Waiting(_) | Settled::Called(_) | Settled::Failed { .. } => return,
-            Settled::Told(told) if *told == kind => return,
-            Settled::Told(_) | Settled::Open => state.settled = Settled::Told(kind.clone()),
-        }
-        let first = !std::mem::replace(&mut state.refused, true);
-        self.notify(now.monotonic, subject, kind, out);
-        if !first {
-            return;
-        }
-        let room = self.count_pending(|p| matches!(p, Pending::Refusal)) < REFUSALS_PENDING_MAX;
-        if room && self.refusal_rate.admits(reason, now.monotonic) {
-            let body = Body::Refused(Refused {
-                context: self.context(),
-                reason,
-                comparison,
-            });
-            self.append(now, Pending::Refusal, body, out);
-        } else {
-            self.refusals_left_out = self.refusals_left_out.saturating_add(1);
-        }
-    }
-
-    /// A person is known and not recorded: they are told, and it is tried again while they stand
-    /// there.
-    fn not_recorded(
-        &mut self,
-        now: &Stamp,
-        subject: &Subject,
-        claim: Claim,
-        why: AppendFailure,
-        out: &mut Vec<Command>,
-    ) {
-        self.tell_not_recorded(now, subject, &claim, why, out);
-        let again_at = now.monotonic.saturating_add(self.config.timings.retry);
-        self.subjects
-            .settle(subject, Settled::Failed { claim, again_at });
-    }
-
-    fn tell_not_recorded(
-        &mut self,
-        now: &Stamp,
-        subject: &Subject,
-        claim: &Claim,
-        why: AppendFailure,
-        out: &mut Vec<Command>,
-    ) {
-        if let Some((delegate, _)) = self.book.delegate(&claim.person) {
-            let kind = NoticeKind::NotRecorded(delegate.clone(), why);
-            self.notify(now.monotonic, subject, kind, out);
-        }
-    }
-
-    fn notify(
-        &mut self,
-        now: Monotonic,
-        subject: &Subject,
-        kind: NoticeKind,
-        out: &mut Vec<Command>,
-    ) {
-        let timings = &self.config.timings;
-        let new = self.showings.notify(now, timings, subject, kind);
-        out.extend(new.map(Command::Notify));
-    }
-}
-
-/// What time brings.
-impl Session {
-    /// A code that was not seen for a while was taken away; shown again, it is a new one.
-    fn forget_gone_codes(&mut self, now: Monotonic) {
-        let gone_after = self.config.timings.code_gone;
-        let gone = self.subjects.filter(|subject, state| match subject {
-            Subject::Code(..) | Subject::RefusedCode => now.since(state.seen) > gone_after,
-            Subject::Track(_) => false,
-        });
-        for subject in gone {
-            if let Some(state) = self.subjects.remove(&subject) {
-                self.lose_failed(&state);
-            }
-        }
-    }
-
-    /// A door that did not answer in time is recorded as silent, and may be told to open again.
-    fn give_up_silent_releases(&mut self, now: Monotonic) {
-        let silent = self.releases.iter().filter(|(_, until)| **until <= now);
-        let silent: Vec<Sequence> = silent.map(|(of, _)| *of).collect();
-        for of in silent {
-            self.releases.remove(&of);
-            self.owe_outcome(of, Release::NoAnswer);
-        }
-    }
-
-    fn catch_up(&mut self, now: &Stamp, out: &mut Vec<Command>) {
-        self.retry_failed(now, out);
-        self.tell_who_waits(now.monotonic, out);
-        self.pay_owed(now, out);
-        let subjects = &self.subjects;
-        let is_there = |subject: &Subject| subjects.get(subject).is_some();
-        self.showings
-            .expire(now.monotonic, &self.config.timings, is_there);
-    }
-
-    fn retry_failed(&mut self, now: &Stamp, out: &mut Vec<Command>) {
-        let due = self.subjects.filter(|_, state| match &state.settled {
-            Settled::Failed { again_at, .. } => *again_at <= now.monotonic,
-            Settled::Open | Settled::Waiting(_) | Settled::Called(_) | Settled::Told(_) => false,
-        });
-        for subject in due {
-            let settled = self
-                .subjects
-                .get(&subject)
-                .map(|state| state.settled.clone());
-            if let Some(Settled::Failed { claim, .. }) = settled {
-                self.call(now, &subject, claim, out);
-            }
-        }
-    }
-
-    fn tell_who_waits(&mut self, now: Monotonic, out: &mut Vec<Command>) {
-        let slow = self.config.timings.append_slow;
-        let mut waiting = Vec::new();
-        for pending in self.pending.values_mut() {
-            match pending {
-                Pending::Passage(passage) if !passage.told => {
-                    if now.since(passage.at.monotonic) >= slow {
-                        passage.told = true;
-                        waiting.push((passage.subject.clone(), passage.claim.person.clone()));
-                    }
-                }
-                Pending::Passage(_) | Pending::Refusal | Pending::Owed(_) => {}
-            }
-        }
-        for (subject, person) in waiting {
-            if let Some((delegate, _)) = self.book.delegate(&person) {
-                let kind = NoticeKind::StillRecording(delegate.clone());
-                self.notify(now, &subject, kind, out);
-            }
-        }
-    }
-
-    /// Writes what is owed. While the ledger fails, one record at a time tries whether it still
-    /// does.
-    fn pay_owed(&mut self, now: &Stamp, out: &mut Vec<Command>) {
-        let most = match self.trouble {
-            Some(_) if now.monotonic < self.owed_again_at => 0,
-            Some(_) => 1,
-            None => {
-                self.owed.own_up();
-                OWED_PENDING_MAX
-            }
-        };
-        let on_the_way = self.count_pending(|p| matches!(p, Pending::Owed(_)));
-        for _ in on_the_way..most {
-            let Some(body) = self.owed.pop() else {
-                return;
-            };
-            self.append(now, Pending::Owed(body.clone()), body, out);
-        }
-    }
-}
-
 /// Small things.
 impl Session {
     fn see(&mut self, subject: &Subject, now: Monotonic) {
@@ -829,89 +455,4 @@ impl Session {
             software: self.config.software.clone(),
         }
     }
-}
-
-impl Book {
-    fn new(roster: Roster) -> Self {
-        let shared = roster.shared_names();
-        let entries = roster.entries().iter();
-        let name_shared = entries
-            .map(|entry| shared.contains(entry.delegate.name.as_str()))
-            .collect();
-        let entries = roster.entries().iter().enumerate();
-        let places = entries
-            .map(|(place, entry)| (entry.delegate.person.clone(), place))
-            .collect();
-        Self {
-            digest: roster_digest(&roster),
-            places,
-            name_shared,
-            roster,
-        }
-    }
-
-    fn entry(&self, person: &PersonId) -> Option<&RosterEntry> {
-        let place = self.places.get(person)?;
-        self.roster.entries().get(*place)
-    }
-
-    /// How to call a person, and whether another bears the same name.
-    fn delegate(&self, person: &PersonId) -> Option<(&Delegate, bool)> {
-        let place = *self.places.get(person)?;
-        let entry = self.roster.entries().get(place)?;
-        Some((&entry.delegate, self.name_shared.get(place) == Some(&true)))
-    }
-}
-
-/// Where people stand by the roll so far. Of several stays of one person an open one counts, else
-/// the last.
-fn standings(roll: &Roll, config: &SessionConfig) -> BTreeMap<PersonId, Standing> {
-    let mut standings: BTreeMap<PersonId, Standing> = BTreeMap::new();
-    for interval in roll.rows.iter().flat_map(|row| &row.intervals) {
-        let passage = interval.until.as_ref().unwrap_or(&interval.from);
-        let record = &passage.record;
-        let ours = record.device == config.device && record.epoch == config.epoch;
-        let standing = Standing {
-            inside: interval.until.is_none(),
-            since: passage.at,
-            of: ours.then_some(record.sequence),
-            greeted: None,
-        };
-        let known = standings.get(&interval.person);
-        if known.is_none_or(|known| standing.inside || !known.inside) {
-            standings.insert(interval.person.clone(), standing);
-        }
-    }
-    standings
-}
-
-/// Whether the newest word of this door's records is that the meeting was opened by this roster.
-fn was_opened(book: &Book, config: &SessionConfig, records: &[&Record]) -> bool {
-    let ours = |context: &Context| {
-        context.meeting == book.roster.meeting().id
-            && context.door == config.door
-            && context.roster == book.digest
-    };
-    let mut records: Vec<&&Record> = records
-        .iter()
-        .filter(|record| record.device == config.device && record.epoch == config.epoch)
-        .collect();
-    records.sort_by_key(|record| record.sequence);
-    records
-        .iter()
-        .fold(false, |opened, record| match &record.body {
-            Body::MeetingOpened(MeetingOpened { context, .. }) if ours(context) => true,
-            Body::MeetingClosed(MeetingClosed { context, .. }) if ours(context) => false,
-            Body::MeetingOpened(_)
-            | Body::MeetingClosed(_)
-            | Body::CheckIn(_)
-            | Body::CheckOut(_)
-            | Body::Refused(_)
-            | Body::ReleaseOutcome(_)
-            | Body::Correction(_)
-            | Body::ClockObservation(_)
-            | Body::Fault(_)
-            | Body::Loss(_)
-            | Body::Unknown(_) => opened,
-        })
 }

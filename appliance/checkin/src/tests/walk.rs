@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use record::{Body, Release};
+use record::{Body, Record, Release};
 use vocabulary::{Direction, Means, PersonId, RefusalReason, Sequence};
 
 use super::fixture::{
-    Door, answered, appended, code, doubtful, ended, face, failed, now, person, stranger, weak_face,
+    Door, answered, appended, code, doubtful, ended, face, failed, now, person, record, stranger,
+    weak_face,
 };
 use crate::{
     AppendFailure, Command, DoorRelease, FaceMode, GreetingKind, Input, PENDING_MAX,
@@ -23,6 +24,10 @@ enum Step {
     Fail(usize, AppendFailure),
     Answer(usize, Release),
     RepeatAnswer(usize),
+    /// The kiosk stops, with or without having written what was on its way, and starts again.
+    Restart {
+        written: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -61,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<usize>(), failure).prop_map(|(which, why)| Step::Fail(which, why)),
         2 => (any::<usize>(), outcome).prop_map(|(which, outcome)| Step::Answer(which, outcome)),
         1 => any::<usize>().prop_map(Step::RepeatAnswer),
+        1 => any::<bool>().prop_map(|written| Step::Restart { written }),
     ]
 }
 
@@ -82,7 +88,8 @@ struct World {
     waiting: BTreeMap<Token, Body>,
     answered: Vec<Token>,
     releasing: Vec<Sequence>,
-    sequence: u64,
+    /// All that is durable.
+    ledger: Vec<Record>,
     /// The person of each durable check-in or check-out.
     passages: BTreeMap<Sequence, PersonId>,
     outcomes_of: BTreeMap<Sequence, usize>,
@@ -92,7 +99,7 @@ struct World {
 
 impl World {
     /// The input that a step stands for; none where there is nothing to answer.
-    fn input(&mut self, step: &Step) -> Option<Input> {
+    fn input(&mut self, at_ms: u64, step: &Step) -> Option<Input> {
         let nth = |which: usize, waiting: &BTreeMap<Token, Body>| {
             let index = which.checked_rem(waiting.len())?;
             waiting.keys().nth(index).copied()
@@ -102,10 +109,9 @@ impl World {
             Step::Write(which) => {
                 let token = nth(*which, &self.waiting)?;
                 let body = self.waiting.remove(&token)?;
-                self.sequence += 1;
-                self.write(Sequence(self.sequence), &body);
+                self.write(at_ms, body);
                 self.answered.push(token);
-                Some(appended(token.0, self.sequence))
+                Some(appended(token.0, self.ledger.len() as u64))
             }
             Step::Fail(which, why) => {
                 let token = nth(*which, &self.waiting)?;
@@ -118,6 +124,10 @@ impl World {
                 let of = self.releasing[index];
                 Some(answered(of.0, *outcome))
             }
+            Step::Restart { written } => {
+                self.restart(at_ms, *written);
+                None
+            }
             Step::RepeatAnswer(which) => {
                 let token = self.answered[which.checked_rem(self.answered.len())?];
                 Some(appended(token.0, 1_000_000))
@@ -125,15 +135,31 @@ impl World {
         }
     }
 
-    fn write(&mut self, sequence: Sequence, body: &Body) {
-        let person = match body {
-            Body::CheckIn(check_in) => &check_in.person,
-            Body::CheckOut(check_out) => &check_out.person,
-            _ => return,
+    fn write(&mut self, at_ms: u64, body: Body) {
+        let number = self.ledger.len() as u64 + 1;
+        let person = match &body {
+            Body::CheckIn(check_in) => Some(&check_in.person),
+            Body::CheckOut(check_out) => Some(&check_out.person),
+            _ => None,
         };
-        let twice = self.passages.values().any(|other| other == person);
-        assert!(!twice, "{person} was recorded twice");
-        self.passages.insert(sequence, person.clone());
+        if let Some(person) = person {
+            let twice = self.passages.values().any(|other| other == person);
+            assert!(!twice, "{person} was recorded twice");
+            self.passages.insert(Sequence(number), person.clone());
+        }
+        self.ledger.push(record(number, at_ms, body));
+    }
+
+    /// Forgets all that does not outlive a restart.
+    fn restart(&mut self, at_ms: u64, written: bool) {
+        for (_, body) in std::mem::take(&mut self.waiting) {
+            if written {
+                self.write(at_ms, body);
+            }
+        }
+        self.answered.clear();
+        self.releasing.clear();
+        self.refusals.clear();
     }
 
     fn obey(&mut self, at_ms: u64, command: &Command, config: &SessionConfig) {
@@ -214,7 +240,11 @@ fn walk(steps: &[(Step, u64)], place: (Direction, DoorRelease, FaceMode)) -> Vec
     let mut at_ms = 0;
     for (step, wait_ms) in steps {
         at_ms += wait_ms;
-        let Some(input) = world.input(step) else {
+        let input = world.input(at_ms, step);
+        if let Step::Restart { .. } = step {
+            door = Door::restored(|c| *c = config.clone(), &world.ledger);
+        }
+        let Some(input) = input else {
             continue;
         };
         world.refusals_by_step = 0;
@@ -247,7 +277,7 @@ fn settle(door: &mut Door, world: &mut World, mut at_ms: u64, config: &SessionCo
         } else {
             Step::Write(0)
         };
-        let input = world.input(&step).unwrap();
+        let input = world.input(at_ms, &step).unwrap();
         let mut out = Vec::new();
         door.0.handle(&now(at_ms), input, &mut out);
         out.iter()
@@ -264,8 +294,6 @@ fn settle(door: &mut Door, world: &mut World, mut at_ms: u64, config: &SessionCo
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn whatever_happens_the_promises_hold(
         steps in prop::collection::vec((step(), prop_oneof![0_u64..50, 0_u64..4_000]), 1..160),
