@@ -1,1 +1,16 @@
-//! SQLite: append, read after, acknowledge; local rosters.
+//! SQLite: append, read after, verify; and the rosters and references of a kiosk that stands alone.
+//!
+//! `ledger.db` has one writing process and any number of reading ones. What [`Ledger::append`] has
+//! answered is on the disk; what it refused was not recorded, and nobody is told that it was. No
+//! text from outside becomes SQL, and nothing here knows names, pictures or clocks.
+
+mod database;
+mod error;
+mod journal;
+mod reader;
+mod verify;
+
+pub use error::{LedgerError, LedgerErrorKind};
+pub use journal::{Appended, BATCH_RECORDS_MAX, Ledger, Tail};
+pub use reader::{READ_RECORDS_MAX, Reader, Records, Stored};
+pub use verify::{Verified, VerifyError, verify};
