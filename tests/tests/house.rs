@@ -1,0 +1,348 @@
+//! The rules of the house that a machine can check: the crate table of ARCHITECTURE.md against
+//! what cargo says, and what pure crates and source files must not contain.
+//!
+//! It never knows a rule that the table does not state: which crates there are, what they may use
+//! and which of them are pure is read from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use acceptance::root;
+use serde_json::Value;
+
+/// Libraries of others that one crate alone may use, by its name in the table.
+const ONLY_IN: [(&str, &str); 4] = [
+    ("ort", "inference"),
+    ("rusqlite", "ledger"),
+    ("nokhwa", "camera"),
+    ("clap", "kiosk models"),
+];
+
+/// Libraries that read clocks, files or devices or that bring threads.
+const NOT_PURE: [&str; 14] = [
+    "clap",
+    "crossbeam-channel",
+    "getrandom",
+    "indicatif",
+    "jiff",
+    "mio",
+    "nokhwa",
+    "ort",
+    "reqwest",
+    "rusqlite",
+    "rustix",
+    "signal-hook",
+    "tempfile",
+    "tokio",
+];
+
+/// What pure code must not name.
+const NOT_PURE_NAMES: [&str; 11] = [
+    "SystemTime",
+    "Instant",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "thread::spawn",
+    "thread::sleep",
+    "println!",
+    "eprintln!",
+];
+
+/// Words that this field has better ones for.
+const NOT_OUR_WORDS: [&str; 4] = ["face_id", "liveness", "spoof", "confidence"];
+
+/// Longest line of a source file in characters.
+const COLUMNS_MAX: usize = 100;
+
+/// A row of the table.
+#[derive(Debug)]
+struct Row {
+    owns: String,
+    may_use: BTreeSet<String>,
+}
+
+impl Row {
+    fn is_pure(&self) -> bool {
+        self.owns.contains("pure") || self.owns.contains("std only")
+    }
+}
+
+/// A crate as cargo knows it; dependencies by the name of their package.
+#[derive(Debug)]
+struct Crate {
+    directory: String,
+    uses: BTreeSet<String>,
+}
+
+#[test]
+fn the_crate_table_holds_every_crate_and_no_other() {
+    let in_table: BTreeSet<String> = table().into_keys().collect();
+    let in_workspace: BTreeSet<String> = crates().into_values().map(|one| one.directory).collect();
+    assert_eq!(
+        in_table, in_workspace,
+        "ARCHITECTURE.md (left) and Cargo.toml (right)"
+    );
+}
+
+#[test]
+fn a_crate_uses_only_what_the_table_lets_it_use() {
+    let table = table();
+    let crates = crates();
+    let mut broken = Vec::new();
+    for (package, one) in &crates {
+        let row = &table[&one.directory];
+        let ours = one.uses.iter().filter_map(|name| crates.get(name));
+        for used in ours {
+            let name = short(&used.directory);
+            if !row.may_use.contains(name) {
+                broken.push(format!("{package} uses {name}"));
+            }
+        }
+    }
+    assert_eq!(
+        broken,
+        Vec::<String>::new(),
+        "not in the table of ARCHITECTURE.md"
+    );
+}
+
+#[test]
+fn the_table_names_only_crates_that_are() {
+    let table = table();
+    let names: BTreeSet<&str> = table.keys().map(|directory| short(directory)).collect();
+    for (directory, row) in &table {
+        for used in &row.may_use {
+            assert!(
+                names.contains(used.as_str()),
+                "{directory} may use {used}, which is no crate"
+            );
+        }
+    }
+}
+
+#[test]
+fn foreign_libraries_stay_where_they_belong() {
+    let crates = crates();
+    for (library, homes) in ONLY_IN {
+        for one in crates.values().filter(|one| one.uses.contains(library)) {
+            let name = short(&one.directory);
+            let at_home = homes.split(' ').any(|home| home == name);
+            assert!(at_home, "{name} uses {library}, which belongs into {homes}");
+        }
+    }
+}
+
+#[test]
+fn pure_crates_use_nothing_that_acts() {
+    let table = table();
+    assert!(
+        table.values().filter(|row| row.is_pure()).count() >= 5,
+        "the table states them"
+    );
+    for one in crates()
+        .values()
+        .filter(|one| table[&one.directory].is_pure())
+    {
+        let acting: Vec<_> = NOT_PURE
+            .iter()
+            .filter(|name| one.uses.contains(**name))
+            .collect();
+        assert!(
+            acting.is_empty(),
+            "{} is pure and uses {acting:?}",
+            one.directory
+        );
+        if table[&one.directory].owns.contains("std only") {
+            assert!(one.uses.is_empty(), "{} uses {:?}", one.directory, one.uses);
+        }
+    }
+}
+
+#[test]
+fn pure_sources_name_no_clock_file_or_thread() {
+    let mut broken = Vec::new();
+    for (directory, _) in table().into_iter().filter(|(_, row)| row.is_pure()) {
+        for path in rust_files(&root().join(&directory).join("src")) {
+            let text = fs::read_to_string(&path).unwrap();
+            broken.extend(impure(&text).map(|line| format!("{}: {line}", shown(&path))));
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_impure_is_seen() {
+    let check = |text: &str, expect: usize| assert_eq!(impure(text).count(), expect, "{text}");
+    check("let now = std::time::Instant::now();", 1);
+    check("use std::{fs, io};", 1);
+    check("// Instant would be wrong here\nlet instantaneous = 1;", 0);
+    check("#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n", 0);
+}
+
+#[test]
+fn every_source_file_says_why_it_is_there() {
+    for path in all_rust_files() {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("//! "),
+            "{} does not open with //!",
+            shown(&path)
+        );
+    }
+}
+
+#[test]
+fn lines_fit_a_hundred_columns() {
+    let mut broken = Vec::new();
+    for path in all_rust_files() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (index, line) in text.lines().enumerate() {
+            if line.chars().count() > COLUMNS_MAX {
+                broken.push(format!("{}:{}", shown(&path), index + 1));
+            }
+        }
+    }
+    assert_eq!(
+        broken,
+        Vec::<String>::new(),
+        "longer than {COLUMNS_MAX} columns"
+    );
+}
+
+#[test]
+fn the_words_are_the_fields_own() {
+    let this = root().join("tests/tests/house.rs");
+    let mut broken = Vec::new();
+    for path in all_rust_files().into_iter().filter(|path| *path != this) {
+        let text = fs::read_to_string(&path).unwrap().to_lowercase();
+        for word in NOT_OUR_WORDS.iter().filter(|word| text.contains(**word)) {
+            broken.push(format!("{} says {word}", shown(&path)));
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+/// The table of ARCHITECTURE.md: the rows after its heading, by the crate's directory.
+fn table() -> BTreeMap<String, Row> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows: BTreeMap<String, Row> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| crate |"))
+        .skip(2)
+        .map_while(|line| line.strip_prefix('|'))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [directory, owns, may_use, ..] = cells[..] else {
+                panic!("a row of the crate table has three cells: {line}");
+            };
+            let may_use = may_use.split(',').map(|name| name.trim().to_owned());
+            let row = Row {
+                owns: owns.to_owned(),
+                may_use: may_use.filter(|name| !name.is_empty()).collect(),
+            };
+            (directory.to_owned(), row)
+        })
+        .collect();
+    assert!(!rows.is_empty(), "ARCHITECTURE.md has no crate table");
+    rows
+}
+
+/// The workspace's crates by package name, with what they are built from (tests may use more).
+fn crates() -> BTreeMap<String, Crate> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut crates = BTreeMap::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let dependencies = package["dependencies"].as_array().unwrap();
+        let one = Crate {
+            directory: shown(manifest.parent().unwrap()),
+            uses: dependencies
+                .iter()
+                .filter(|dependency| dependency["kind"] != "dev")
+                .map(|dependency| text(&dependency["name"]))
+                .collect(),
+        };
+        crates.insert(text(&package["name"]), one);
+    }
+    crates
+}
+
+/// The lines that name what acts, outside of comments and of the tests at a file's end.
+fn impure(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .take_while(|line| line.trim() != "#[cfg(test)]")
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .filter(|line| {
+            let inside = line.contains("use std::{");
+            NOT_PURE_NAMES.iter().any(|name| names(line, name))
+                || (inside
+                    && ["env", "fs", "net", "process", "thread"]
+                        .iter()
+                        .any(|m| names(line, m)))
+        })
+}
+
+/// Whether a line has the name as a whole word.
+fn names(line: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(name).any(|(at, _)| {
+        let before = line[..at].chars().next_back().is_some_and(is_word);
+        let after = line[at + name.len()..].chars().next().is_some_and(is_word);
+        !before && !after
+    })
+}
+
+/// The name by which the table calls a crate elsewhere: the last part of its directory.
+fn short(directory: &str) -> &str {
+    directory.rsplit('/').next().unwrap_or(directory)
+}
+
+fn all_rust_files() -> Vec<PathBuf> {
+    table()
+        .keys()
+        .flat_map(|directory| rust_files(&root().join(directory)))
+        .collect()
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
