@@ -309,3 +309,140 @@ fn mix(above: &[u8; 6], under: &[u8; 6], right: u32, below: u32) -> [u8; 3] {
         ((sum + HALF) >> (2 * WEIGHT_BITS)) as u8
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The aligned points as they would lie in a picture that `to_picture` maps them into.
+    fn landmarks_of(to_picture: &Similarity) -> Landmarks {
+        Landmarks {
+            points: ALIGNED_POINTS.points.map(|point| to_picture.apply(point)),
+        }
+    }
+
+    fn turned(scale: f64, degrees: f64, x0: f64, y0: f64) -> Similarity {
+        let (sine, cosine) = degrees.to_radians().sin_cos();
+        Similarity {
+            a: scale * cosine,
+            b: scale * sine,
+            x0,
+            y0,
+        }
+    }
+
+    /// A picture whose colours are linear in the place, so that interpolation is exact.
+    fn slope(width: u32, height: u32) -> Picture {
+        let pixels = (0..height)
+            .flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, (x / 2 + y / 2) as u8]))
+            .collect();
+        Picture::from_rgb(width, height, pixels).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_similarity_is_found_again(
+            scale in 0.1_f64..8.0, degrees in -180.0_f64..180.0,
+            x0 in -500.0_f64..2000.0, y0 in -500.0_f64..2000.0,
+        ) {
+            let to_picture = turned(scale, degrees, x0, y0);
+            let found = Similarity::to_aligned(&landmarks_of(&to_picture)).unwrap();
+            for (point, expect) in landmarks_of(&to_picture).points.iter().zip(ALIGNED_POINTS.points) {
+                let back = found.apply(*point);
+                prop_assert!((back.x - expect.x).abs() < 0.02 && (back.y - expect.y).abs() < 0.02);
+            }
+            prop_assert!((found.scale() * scale - 1.0).abs() < 1e-3);
+        }
+
+        /// Points that fit no similarity exactly: no small change of the result fits better.
+        #[test]
+        fn the_transform_is_the_least_squares_one(
+            offsets in prop::array::uniform10(-15.0_f32..15.0),
+            change in prop::array::uniform4(-1.0_f64..1.0),
+        ) {
+            let mut landmarks = ALIGNED_POINTS;
+            for (point, offset) in landmarks.points.iter_mut().zip(offsets.chunks(2)) {
+                point.x += offset[0];
+                point.y += offset[1];
+            }
+            let error = |transform: &Similarity| -> f64 {
+                let pairs = landmarks.points.iter().zip(ALIGNED_POINTS.points);
+                pairs.map(|(from, to)| {
+                    let at = transform.apply(*from);
+                    f64::from(at.x - to.x).powi(2) + f64::from(at.y - to.y).powi(2)
+                }).sum()
+            };
+            let best = Similarity::to_aligned(&landmarks).unwrap();
+            let other = Similarity {
+                a: best.a + change[0] * 0.05,
+                b: best.b + change[1] * 0.05,
+                x0: best.x0 + change[2],
+                y0: best.y0 + change[3],
+            };
+            prop_assert!(error(&best) <= error(&other) + 1e-3);
+        }
+
+        #[test]
+        fn whatever_the_points_nothing_panics(
+            numbers in prop::array::uniform10(prop_oneof![
+                -200.0_f32..400.0, any::<f32>(), Just(f32::NAN), Just(f32::INFINITY),
+            ]),
+            width in 1_u32..70, height in 1_u32..70,
+        ) {
+            let mut landmarks = Landmarks::default();
+            for (point, pair) in landmarks.points.iter_mut().zip(numbers.chunks(2)) {
+                *point = Point { x: pair[0], y: pair[1] };
+            }
+            let mut into = Picture::new(1, 1).unwrap();
+            if align(&slope(width, height), &landmarks, &mut into).is_ok() {
+                prop_assert_eq!((into.width(), into.height()), (112, 112));
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_come_from_where_the_transform_says() {
+        let picture = slope(200, 200);
+        let check = |to_picture: Similarity| {
+            let mut aligned = Picture::new(1, 1).unwrap();
+            align(&picture, &landmarks_of(&to_picture), &mut aligned).unwrap();
+            for (at, pixel) in aligned.rgb().chunks_exact(3).enumerate() {
+                let place = to_picture.apply(Point {
+                    x: (at % 112) as f32,
+                    y: (at / 112) as f32,
+                });
+                let inside = (0.0..199.0).contains(&place.x) && (0.0..199.0).contains(&place.y);
+                if inside {
+                    let off = (f32::from(pixel[0]) - place.x).abs();
+                    assert!(off <= 0.51, "{at}: {pixel:?} from {place:?}");
+                    assert!((f32::from(pixel[1]) - place.y).abs() <= 0.51, "{at}");
+                } else if place.x < -1.0 || place.y < -1.0 || place.x > 200.0 || place.y > 200.0 {
+                    assert_eq!(pixel, [0; 3], "{at} from {place:?}");
+                }
+            }
+        };
+        check(turned(1.0, 0.0, 30.0, 40.0));
+        check(turned(1.37, 17.0, 55.5, 12.25));
+        check(turned(0.4, -160.0, 120.0, 130.0));
+        // Reaches beyond each edge.
+        check(turned(1.5, 30.0, 90.0, -40.0));
+        check(turned(2.5, 0.0, -60.0, -50.0));
+    }
+
+    #[test]
+    fn points_in_one_place_are_refused() {
+        let check = |x: f32, y: f32| {
+            let landmarks = Landmarks {
+                points: [Point { x, y }; 5],
+            };
+            assert_eq!(
+                Similarity::to_aligned(&landmarks),
+                Err(AlignError::Degenerate)
+            );
+        };
+        check(10.0, 10.0);
+        check(f32::NAN, 1.0);
+        check(1e9, 1.0);
+    }
+}

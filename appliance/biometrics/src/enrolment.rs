@@ -148,3 +148,98 @@ fn refusal_of(defect: &QualityDefect) -> EnrolmentRefusal {
         QualityDefect::TurnedAway { .. } => EnrolmentRefusal::TurnedAway,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::align::ALIGNED_POINTS;
+    use crate::geometry::{Point, Rect};
+
+    /// A picture with detail of every size, so that nothing in it is blurred.
+    fn picture(side: u32, dim: u8) -> Picture {
+        let mut picture = Picture::new(side, side).unwrap();
+        for (at, pixel) in picture.rgb_mut().chunks_exact_mut(3).enumerate() {
+            let noise = (at as u32).wrapping_mul(2_654_435_761) >> 24;
+            pixel.fill((60 + noise / 2) as u8 / dim);
+        }
+        picture
+    }
+
+    /// A face that looks straight, `width` pixels wide.
+    fn face(x: f32, y: f32, width: f32) -> Detection {
+        let scale = width / 90.0;
+        let mut landmarks = ALIGNED_POINTS.scaled(scale);
+        for point in &mut landmarks.points {
+            *point = Point {
+                x: point.x + x,
+                y: point.y + y,
+            };
+        }
+        Detection {
+            bounds: Rect {
+                x,
+                y,
+                width,
+                height: width * 1.3,
+            },
+            landmarks,
+            score: 0.95,
+        }
+    }
+
+    fn judged(side: u32, dim: u8, faces: &[Detection]) -> Result<Portrait, EnrolmentRefusal> {
+        check_portrait(&picture(side, dim), faces, &EnrolmentRules::default())
+    }
+
+    #[test]
+    fn a_good_portrait_keeps_its_numbers() {
+        let portrait = judged(300, 1, &[face(80.0, 60.0, 120.0)]).unwrap();
+        assert_eq!(portrait.detection.bounds.width, 120.0);
+        assert!((portrait.quality.exposure - 124.0).abs() < 10.0);
+    }
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        let check = |side, dim, faces: &[Detection], expect: &str| {
+            let refusal = judged(side, dim, faces).unwrap_err().to_string();
+            assert!(refusal.contains(expect), "{refusal}");
+            assert!(refusal.contains("send"), "{refusal}");
+        };
+        check(40, 1, &[face(0.0, 0.0, 20.0)], "40×40 pixels");
+        check(300, 1, &[], "no face");
+        let three = [
+            face(0.0, 0.0, 80.0),
+            face(100.0, 0.0, 90.0),
+            face(200.0, 0.0, 70.0),
+        ];
+        check(300, 1, &three, "3 faces");
+        check(
+            300,
+            1,
+            &[face(50.0, 50.0, 50.0)],
+            "50 pixels wide, at least 64",
+        );
+        check(300, 5, &[face(80.0, 60.0, 120.0)], "too dark");
+        let mut aside = face(80.0, 60.0, 120.0);
+        aside.landmarks.points[2].x += 40.0;
+        check(300, 1, &[aside], "turned away");
+    }
+
+    #[test]
+    fn somebody_tiny_in_the_background_does_not_count() {
+        let faces = [face(80.0, 60.0, 120.0), face(5.0, 5.0, 20.0)];
+        assert!(judged(300, 1, &faces).is_ok());
+    }
+
+    #[test]
+    fn even_colour_is_blurred_and_points_in_one_place_are_no_face() {
+        let plain = Picture::from_rgb(300, 300, vec![120; 300 * 300 * 3]).unwrap();
+        let rules = EnrolmentRules::default();
+        let refusal = check_portrait(&plain, &[face(80.0, 60.0, 120.0)], &rules);
+        assert_eq!(refusal, Err(EnrolmentRefusal::Blurred));
+        let mut nothing = face(80.0, 60.0, 120.0);
+        nothing.landmarks.points = [Point::default(); 5];
+        let refusal = check_portrait(&plain, &[nothing], &rules);
+        assert!(matches!(refusal, Err(EnrolmentRefusal::NoLandmarks(_))));
+    }
+}

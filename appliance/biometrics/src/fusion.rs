@@ -143,3 +143,188 @@ impl Evidence {
         led.map_or(0, |(_, count)| *count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{OperatingPoint, PolicyConfig};
+    use proptest::prelude::*;
+    use vocabulary::{Digest, FeatureSpace, Threshold};
+
+    fn template(values: &[f32]) -> Template {
+        let space = FeatureSpace::new("test", Digest::ZERO);
+        Template::normalise(space, values).unwrap()
+    }
+
+    fn person(name: &str) -> PersonId {
+        PersonId::new(name).unwrap()
+    }
+
+    /// A and B are unlike; C is nearly A.
+    fn gallery() -> Gallery {
+        let people = [
+            (person("A"), vec![template(&[1.0, 0.0, 0.0, 0.0])]),
+            (person("B"), vec![template(&[0.0, 1.0, 0.0, 0.0])]),
+            (person("C"), vec![template(&[0.99, 0.0, 0.14, 0.0])]),
+        ];
+        Gallery::build(FeatureSpace::new("test", Digest::ZERO), people).unwrap()
+    }
+
+    fn policy(people: usize) -> Policy {
+        let table = [(0.4, 1e-3), (0.5, 1e-5)].map(|(threshold, fmr)| OperatingPoint {
+            threshold: Threshold::new(threshold).unwrap(),
+            fmr,
+            fnmr: 0.01,
+        });
+        Policy::for_roster(&PolicyConfig::default(), &table, people).unwrap()
+    }
+
+    /// Adds the frames one by one; the decision after each.
+    fn decisions(frames: &[&[f32]], policy: &Policy) -> Vec<Option<Decision>> {
+        let gallery = gallery();
+        let mut evidence = Evidence::new();
+        frames
+            .iter()
+            .map(|frame| {
+                evidence.add(&gallery, &template(frame), 1.0).unwrap();
+                evidence.decide(&gallery, policy)
+            })
+            .collect()
+    }
+
+    const LIKE_A: &[f32] = &[0.8, 0.0, -0.5, 0.3];
+    const LIKE_B: &[f32] = &[0.0, 0.8, 0.0, 0.6];
+    const BETWEEN_A_AND_C: &[f32] = &[1.0, 0.0, 0.07, 0.5];
+    const NOBODY: &[f32] = &[0.1, 0.1, 0.0, 1.0];
+
+    fn name_of(decision: &Option<Decision>) -> String {
+        match decision {
+            None => "wait".into(),
+            Some(Decision::Identified(ranked)) => ranked.person.to_string(),
+            Some(Decision::NotIdentified { best }) => format!("nobody {}", best.is_some()),
+            Some(Decision::Ambiguous { first, second }) => match second {
+                Some(second) => format!("{} or {}", first.person, second.person),
+                None => format!("{}?", first.person),
+            },
+        }
+    }
+
+    fn check(frames: &[&[f32]], people: usize, expect: &[&str]) {
+        let found = decisions(frames, &policy(people));
+        let names: Vec<String> = found.iter().map(name_of).collect();
+        assert_eq!(names, expect);
+    }
+
+    #[test]
+    fn two_good_frames_decide_and_one_never_does() {
+        check(&[LIKE_A, LIKE_A], 3, &["wait", "A"]);
+        check(&[LIKE_B, LIKE_B], 3, &["wait", "B"]);
+    }
+
+    #[test]
+    fn one_frame_of_somebody_else_delays_and_does_not_decide() {
+        let frames = [LIKE_B, LIKE_A, LIKE_A, LIKE_A, LIKE_A];
+        check(&frames, 3, &["wait", "wait", "wait", "wait", "A"]);
+    }
+
+    #[test]
+    fn a_stranger_is_given_up_after_the_last_frame() {
+        let mut expect = ["wait"; 8];
+        expect[7] = "nobody true";
+        check(&[NOBODY; 8], 3, &expect);
+    }
+
+    #[test]
+    fn two_people_within_the_margin_stay_two() {
+        let mut expect = ["wait"; 8];
+        expect[7] = "A or C";
+        check(&[BETWEEN_A_AND_C; 8], 3, &expect);
+    }
+
+    #[test]
+    fn on_a_large_roster_the_face_only_proposes() {
+        check(&[LIKE_B, LIKE_B], 5_000, &["wait", "B?"]);
+    }
+
+    #[test]
+    fn an_empty_gallery_identifies_nobody() {
+        let gallery = Gallery::build(FeatureSpace::new("test", Digest::ZERO), []).unwrap();
+        let mut evidence = Evidence::new();
+        for _ in 0..2 {
+            evidence.add(&gallery, &template(LIKE_A), 1.0).unwrap();
+        }
+        assert_eq!(
+            evidence.decide(&gallery, &policy(0)),
+            Some(Decision::NotIdentified { best: None })
+        );
+    }
+
+    #[test]
+    fn frames_that_do_not_compare_change_nothing() {
+        let gallery = gallery();
+        let mut evidence = Evidence::new();
+        let other = Template::normalise(FeatureSpace::new("x", Digest::ZERO), LIKE_A).unwrap();
+        assert!(evidence.add(&gallery, &other, 1.0).is_err());
+        for weight in [0.0, -1.0, 1.5, f32::NAN] {
+            assert!(evidence.add(&gallery, &template(LIKE_A), weight).is_err());
+        }
+        assert_eq!(evidence.frames(), 0);
+        for _ in 0..FRAMES_MAX + 5 {
+            evidence.add(&gallery, &template(LIKE_A), 1.0).unwrap();
+        }
+        assert_eq!(evidence.frames(), FRAMES_MAX);
+    }
+
+    proptest! {
+        /// Whatever the frames: nobody is named before the least number of them or below the
+        /// threshold or within the margin, and after the most there is an answer.
+        #[test]
+        fn nobody_is_named_lightly(
+            frames in prop::collection::vec(
+                (prop::array::uniform4(-1.0_f32..1.0), 0.05_f32..1.0), 1..12),
+            people in 1_usize..200,
+        ) {
+            let (gallery, policy) = (gallery(), policy(people));
+            let mut evidence = Evidence::new();
+            let mut sums = [0.0_f32; 4];
+            let mut weights = 0.0;
+            for (values, weight) in &frames {
+                if values.iter().all(|value| value.abs() < 1e-3) {
+                    continue;
+                }
+                let template = template(values);
+                evidence.add(&gallery, &template, *weight).unwrap();
+                weights += weight;
+                for (sum, value) in sums.iter_mut().zip(template.values()) {
+                    *sum += weight * value;
+                }
+                let decision = evidence.decide(&gallery, &policy);
+                if evidence.frames() >= policy.frames_max() {
+                    prop_assert!(decision.is_some());
+                }
+                if evidence.frames() < policy.frames_min() {
+                    prop_assert!(decision.is_none());
+                }
+                if let Some(Decision::Identified(ranked)) = decision {
+                    prop_assert!(policy.face_decides());
+                    prop_assert!(ranked.score.reaches(policy.accept()));
+                    // The score is the weighted mean of the frames' scores.
+                    let axis = match ranked.person.as_str() { "A" => 0, "B" => 1, _ => continue };
+                    let mean = sums[axis] / weights;
+                    prop_assert!((mean - ranked.score.value()).abs() < 1e-4);
+                }
+            }
+        }
+
+        /// More frames of the same face never turn a name into another.
+        #[test]
+        fn repeating_a_frame_repeats_the_name(values in prop::array::uniform4(0.0_f32..1.0)) {
+            prop_assume!(values.iter().any(|value| *value > 0.1));
+            let frames: Vec<&[f32]> = vec![&values; 8];
+            let found = decisions(&frames, &policy(3));
+            let mut names: Vec<String> = found.iter().map(name_of).filter(|n| n != "wait").collect();
+            names.dedup();
+            prop_assert!(names.len() <= 1, "{:?}", names);
+        }
+    }
+}

@@ -408,3 +408,165 @@ fn keep<T: Scored>(found: &mut Vec<T>, top: usize, entry: T) {
     let at = found.partition_point(|other| other.value() >= entry.value());
     found.insert(at, entry);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use vocabulary::Digest;
+
+    fn space(name: &str) -> FeatureSpace {
+        FeatureSpace::new(name, Digest::ZERO)
+    }
+
+    fn template(values: &[f32]) -> Template {
+        Template::normalise(space("test"), values).unwrap()
+    }
+
+    fn person(number: usize) -> PersonId {
+        PersonId::new(&format!("P{number}")).unwrap()
+    }
+
+    /// Small whole numbers, so that ties happen.
+    fn vectors(width: usize, most: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
+        let vector = prop::collection::vec((-3_i8..4).prop_map(f32::from), width)
+            .prop_filter("needs a direction", |v| v.iter().any(|value| *value != 0.0));
+        prop::collection::vec(vector, 1..most)
+    }
+
+    fn exact(one: &[f32], other: &[f32]) -> f64 {
+        let pairs = one.iter().zip(other);
+        pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    }
+
+    proptest! {
+        /// The search agrees with a plain double-precision loop over everybody, for any number of
+        /// references and any length of template.
+        #[test]
+        fn search_equals_the_naive_one(
+            (people, probe) in (1_usize..40).prop_flat_map(|width| (
+                prop::collection::vec(vectors(width, 4), 1..30),
+                vectors(width, 2),
+            )),
+            top in 1_usize..8,
+        ) {
+            let people: Vec<Vec<Template>> = people
+                .iter()
+                .map(|references| references.iter().map(|v| template(v)).collect())
+                .collect();
+            let probe = template(&probe[0]);
+            let named = people.iter().cloned().enumerate().map(|(n, r)| (person(n), r));
+            let gallery = Gallery::build(space("test"), named).unwrap();
+            let mut found = Vec::new();
+            gallery.search(&probe, top, &mut found).unwrap();
+
+            let mut expect: Vec<f64> = people
+                .iter()
+                .map(|references| {
+                    let mean = Template::mean(references).ok();
+                    let all = references.iter().chain(mean.as_ref());
+                    all.map(|r| exact(r.values(), probe.values())).fold(f64::MIN, f64::max)
+                })
+                .collect();
+            prop_assert_eq!(found.len(), top.min(people.len()));
+            for candidate in &found {
+                let score = f64::from(candidate.score.value());
+                prop_assert!((expect[candidate.person as usize] - score).abs() < 1e-5);
+            }
+            prop_assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
+            expect.sort_by(|a, b| b.total_cmp(a));
+            for (candidate, expect) in found.iter().zip(expect) {
+                prop_assert!((f64::from(candidate.score.value()) - expect).abs() < 1e-5);
+            }
+        }
+
+        #[test]
+        fn the_flat_search_equals_the_naive_one(
+            width in 1_usize..70, count in 0_usize..40, top in 0_usize..5, seed in any::<u32>(),
+        ) {
+            let value = |n: usize| ((n as u32).wrapping_mul(seed | 1).wrapping_mul(2_654_435_761) >> 24) as f32 - 127.5;
+            let rows: Vec<f32> = (0..width * count).map(value).collect();
+            let probe: Vec<f32> = (0..width).map(|n| value(n + 7_919)).collect();
+            let mut found = Vec::new();
+            search_flat(&rows, width, &probe, top, &mut found);
+            let mut expect: Vec<f64> = rows.chunks(width).map(|row| exact(row, &probe)).collect();
+            for (row, score) in &found {
+                prop_assert!((expect[*row as usize] - f64::from(*score)).abs() < 1.0);
+            }
+            expect.sort_by(|a, b| b.total_cmp(a));
+            prop_assert_eq!(found.len(), top.min(count));
+            for ((_, score), expect) in found.iter().zip(expect) {
+                prop_assert!((f64::from(*score) - expect).abs() < 1.0);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_scores_keep_the_order_of_the_people() {
+        let same = template(&[1.0, 2.0, 3.0]);
+        let people = (0..9).map(|n| (person(n), vec![same.clone()]));
+        let gallery = Gallery::build(space("test"), people).unwrap();
+        let mut found = Vec::new();
+        gallery.search(&same, 4, &mut found).unwrap();
+        let order: Vec<u32> = found.iter().map(|candidate| candidate.person).collect();
+        assert_eq!(order, [0, 1, 2, 3]);
+        assert_eq!(gallery.person(3), Some(&person(3)));
+        assert_eq!(gallery.person(9), None);
+    }
+
+    #[test]
+    fn several_references_are_kept_apart_and_as_a_mean() {
+        let two = vec![template(&[1.0, 0.0]), template(&[0.0, 1.0])];
+        let gallery =
+            Gallery::build(space("test"), [(person(0), two), (person(1), vec![])]).unwrap();
+        assert_eq!((gallery.people(), gallery.rows()), (1, 3));
+        let mut found = Vec::new();
+        let mut check = |probe: &[f32]| {
+            gallery.search(&template(probe), 1, &mut found).unwrap();
+            assert!(found[0].score.value() > 0.999, "{probe:?}");
+        };
+        check(&[1.0, 0.0]);
+        check(&[0.0, 1.0]);
+        check(&[1.0, 1.0]);
+    }
+
+    #[test]
+    fn references_that_cancel_out_have_no_mean() {
+        let two = vec![template(&[1.0, 0.0]), template(&[-1.0, 0.0])];
+        let gallery = Gallery::build(space("test"), [(person(0), two)]).unwrap();
+        assert_eq!(gallery.rows(), 2);
+    }
+
+    #[test]
+    fn what_does_not_belong_is_refused_by_name() {
+        let one = || vec![template(&[1.0, 0.0])];
+        let other = Template::normalise(space("other"), &[1.0, 0.0]).unwrap();
+        let error = Gallery::build(space("test"), [(person(7), vec![other.clone()])]).unwrap_err();
+        assert!(error.to_string().contains("P7"), "{error}");
+        let error = Gallery::build(
+            space("test"),
+            [(person(0), one()), (person(1), vec![template(&[1.0])])],
+        )
+        .unwrap_err();
+        assert!(error.to_string().contains("P1"), "{error}");
+        let twice = [(person(0), one()), (person(0), one())];
+        assert_eq!(
+            Gallery::build(space("test"), twice).unwrap_err(),
+            GalleryError::Duplicate(person(0))
+        );
+        let gallery = Gallery::build(space("test"), [(person(0), one())]).unwrap();
+        let refused = gallery.search(&other, 1, &mut Vec::new());
+        assert!(matches!(
+            refused,
+            Err(GalleryError::Probe(TemplateError::Spaces(..)))
+        ));
+    }
+
+    #[test]
+    fn nobody_to_compare_with_finds_nobody() {
+        let gallery = Gallery::build(space("test"), []).unwrap();
+        let mut found = vec![];
+        gallery.search(&template(&[1.0]), 5, &mut found).unwrap();
+        assert_eq!(found, []);
+    }
+}

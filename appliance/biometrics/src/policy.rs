@@ -294,3 +294,124 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Thresholds and rates as a manifest might hold them.
+    fn table() -> Vec<OperatingPoint> {
+        [
+            (0.36, 3e-3, 0.007),
+            (0.40, 9e-4, 0.013),
+            (0.45, 1.4e-4, 0.031),
+            (0.50, 1.7e-5, 0.070),
+        ]
+        .map(|(threshold, fmr, fnmr)| OperatingPoint {
+            threshold: Threshold::new(threshold).unwrap(),
+            fmr,
+            fnmr,
+        })
+        .to_vec()
+    }
+
+    fn policy(config: PolicyConfig, people: usize) -> Policy {
+        Policy::for_roster(&config, &table(), people).unwrap()
+    }
+
+    #[test]
+    fn the_threshold_follows_the_roster() {
+        let check = |people: usize, expect: f32, decides: bool| {
+            let found = policy(PolicyConfig::default(), people);
+            let near = (found.accept().value() - expect).abs() < 2e-3;
+            assert!(near, "{people}: {} is not {expect}", found.accept());
+            assert_eq!(found.face_decides(), decides, "{people}");
+        };
+        // A budget of 0.001 over one person needs an FMR of 1e-3, just below 0.40.
+        check(0, 0.3965, true);
+        check(1, 0.3965, true);
+        check(7, 0.450, true);
+        check(58, 0.500, true);
+        check(59, 0.500, false);
+        check(10_000, 0.500, false);
+    }
+
+    #[test]
+    fn a_row_that_just_meets_the_budget_is_enough() {
+        let config = PolicyConfig {
+            strangers_called_max: 1.7e-5,
+            ..PolicyConfig::default()
+        };
+        assert!(policy(config, 1).face_decides());
+    }
+
+    #[test]
+    fn an_operator_may_be_stricter_and_never_laxer() {
+        let stricter = PolicyConfig {
+            threshold_min: Threshold::new(0.48).ok(),
+            people_max: Some(10),
+            ..PolicyConfig::default()
+        };
+        assert!((policy(stricter, 1).accept().value() - 0.48).abs() < 1e-6);
+        assert!(policy(stricter, 10).face_decides());
+        assert!(!policy(stricter, 11).face_decides());
+        let laxer = PolicyConfig {
+            threshold_min: Threshold::new(0.1).ok(),
+            ..PolicyConfig::default()
+        };
+        let plain = policy(PolicyConfig::default(), 20);
+        assert_eq!(policy(laxer, 20).accept(), plain.accept());
+    }
+
+    #[test]
+    fn a_generous_budget_stops_at_the_first_row() {
+        let config = PolicyConfig {
+            strangers_called_max: 0.5,
+            ..PolicyConfig::default()
+        };
+        assert!((policy(config, 1).accept().value() - 0.36).abs() < 1e-6);
+    }
+
+    #[test]
+    fn broken_tables_and_numbers_are_named() {
+        let config = PolicyConfig::default();
+        let check = |spoil: fn(&mut Vec<OperatingPoint>), expect: PolicyError| {
+            let mut spoiled = table();
+            spoil(&mut spoiled);
+            assert_eq!(Policy::for_roster(&config, &spoiled, 10), Err(expect));
+        };
+        check(|t| t.truncate(1), PolicyError::TableTooShort(1));
+        check(|t| t.clear(), PolicyError::TableTooShort(0));
+        check(|t| t.swap(1, 2), PolicyError::TableOrder { row: 3 });
+        check(|t| t[0].fmr = f64::NAN, PolicyError::TableOrder { row: 1 });
+        check(|t| t[3].fmr = 0.0, PolicyError::TableOrder { row: 4 });
+        check(|t| t[2].fnmr = 0.001, PolicyError::TableOrder { row: 3 });
+        let config = PolicyConfig {
+            frames_min: 1,
+            ..config
+        };
+        let error = Policy::for_roster(&config, &table(), 10).unwrap_err();
+        assert!(error.to_string().starts_with("frames_min is 1"), "{error}");
+    }
+
+    proptest! {
+        /// A larger roster or a smaller budget never lowers the threshold, and where the face
+        /// decides the budget holds.
+        #[test]
+        fn stricter_asks_for_more(
+            people in 1_usize..2000, more in 0_usize..2000,
+            budget in 1e-5_f64..0.1, share in 0.01_f64..1.0,
+        ) {
+            let config = |strangers_called_max| PolicyConfig { strangers_called_max, ..PolicyConfig::default() };
+            let plain = policy(config(budget), people);
+            prop_assert!(policy(config(budget), people + more).accept() >= plain.accept());
+            prop_assert!(policy(config(budget * share), people).accept() >= plain.accept());
+            if plain.face_decides() {
+                prop_assert!(plain.stranger_called_rate() <= budget * 1.001);
+            } else {
+                prop_assert!(plain.stranger_called_rate() > budget);
+            }
+        }
+    }
+}

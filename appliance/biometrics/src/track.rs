@@ -244,15 +244,23 @@ impl Tracker {
     }
 }
 
-/// Whether a box has finite sides that make an area.
+/// Least side of a box in pixels; less is no face but a detector's mistake.
+const SIDE_PX_MIN: f32 = 1.0;
+
+/// Furthest that a box may lie from the picture's corner, and largest side, in pixels: far beyond
+/// any picture, and far below where adding pixels loses precision.
+const COORDINATE_PX_MAX: f32 = 65_536.0;
+
+/// Whether a box makes an area in or near a picture. Numbers that are none (NaN) do not.
 fn is_usable(detection: &Detection) -> bool {
-    let Rect {
-        x,
-        y,
-        width,
-        height,
-    } = detection.bounds;
-    [x, y, width, height].iter().all(|side| side.is_finite()) && width > 0.0 && height > 0.0
+    let bounds = detection.bounds;
+    let sides = [bounds.width, bounds.height];
+    [bounds.x, bounds.y]
+        .iter()
+        .all(|place| place.abs() <= COORDINATE_PX_MAX)
+        && sides
+            .iter()
+            .all(|side| (SIDE_PX_MIN..=COORDINATE_PX_MAX).contains(side))
 }
 
 /// Share of a new measurement in the movement that is kept: half, as detectors jitter by a pixel or
@@ -443,4 +451,255 @@ fn cost(config: &TrackerConfig, expected: &Rect, found: &Rect) -> f32 {
     let near = 1.0 - distance / config.distance_widths_max;
     let alike = narrower / wider;
     COST_NONE - near * (0.5 * alike + 0.5 * expected.iou(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
+    use super::*;
+    use crate::geometry::Landmarks;
+    use proptest::prelude::*;
+
+    const FRAME_PX: (u32, u32) = (640, 480);
+
+    fn face(x: f32, y: f32, width: f32) -> Detection {
+        Detection {
+            bounds: Rect {
+                x,
+                y,
+                width,
+                height: width * 1.25,
+            },
+            landmarks: Landmarks::default(),
+            score: 0.9,
+        }
+    }
+
+    /// Plays frames 33 ms apart; returns the ids visible in each, by the order of the faces.
+    fn ids_of(tracker: &mut Tracker, from_ms: u64, frames: &[Vec<Detection>]) -> Vec<Vec<u64>> {
+        let play = |(at, faces): (usize, &Vec<Detection>)| {
+            let now = Monotonic::from_millis(from_ms + 33 * at as u64);
+            let update = tracker.update(now, faces, FRAME_PX);
+            faces
+                .iter()
+                .map(|face| {
+                    let shown = |t: &&Track| t.visible && t.detection == *face;
+                    update
+                        .tracks
+                        .iter()
+                        .find(shown)
+                        .map_or(0, |track| track.id.0)
+                })
+                .collect()
+        };
+        frames.iter().enumerate().map(play).collect()
+    }
+
+    #[test]
+    fn a_walk_up_is_one_track_that_approaches_once_near() {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        for step in 0..30_u16 {
+            let width = 40.0 + 2.0 * f32::from(step);
+            let now = Monotonic::from_millis(33 * u64::from(step));
+            let x = 300.0 - width / 2.0 + f32::from(step);
+            let update = tracker.update(now, &[face(x, 100.0, width)], FRAME_PX);
+            let [track] = update.tracks else {
+                panic!("{} tracks", update.tracks.len());
+            };
+            assert_eq!(track.id, TrackId(1));
+            assert_eq!(track.wants_template(), width >= 64.0, "{width}");
+        }
+        tracker.settle(TrackId(1));
+        let update = tracker.update(
+            Monotonic::from_millis(1000),
+            &[face(280.0, 100.0, 98.0)],
+            FRAME_PX,
+        );
+        assert_eq!(update.tracks[0].stage, Stage::Settled);
+        assert!(!update.tracks[0].wants_template());
+    }
+
+    #[test]
+    fn one_flicker_of_the_detector_wants_no_template() {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        let update = tracker.update(Monotonic(0), &[face(0.0, 0.0, 200.0)], FRAME_PX);
+        assert!(!update.tracks[0].wants_template());
+    }
+
+    #[test]
+    fn a_brief_loss_keeps_the_track_and_a_long_one_ends_it() {
+        let check = |gap_ms: u64, expect_same: bool| {
+            let mut tracker = Tracker::new(TrackerConfig::default());
+            let here = vec![face(300.0, 200.0, 80.0)];
+            ids_of(&mut tracker, 0, &[here.clone(), here.clone()]);
+            // In between, empty frames arrive.
+            let mut ended = Vec::new();
+            for at in 1..gap_ms / 100 {
+                let now = Monotonic::from_millis(33 + at * 100);
+                ended.extend(tracker.update(now, &[], FRAME_PX).ended.to_vec());
+            }
+            let ids = ids_of(&mut tracker, 33 + gap_ms, &[here]);
+            assert_eq!(ids[0][0] == 1, expect_same, "{gap_ms} ms");
+            assert_eq!(
+                ended == [TrackId(1)],
+                !expect_same,
+                "{gap_ms} ms: {ended:?}"
+            );
+        };
+        check(200, true);
+        check(900, true);
+        check(1500, false);
+    }
+
+    #[test]
+    fn who_walks_out_of_the_picture_ends_at_once() {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        for step in 0..5_u16 {
+            let faces = [face(540.0 + 15.0 * f32::from(step), 100.0, 60.0)];
+            tracker.update(
+                Monotonic::from_millis(33 * u64::from(step)),
+                &faces,
+                FRAME_PX,
+            );
+        }
+        let update = tracker.update(Monotonic::from_millis(400), &[], FRAME_PX);
+        assert_eq!(update.ended, [TrackId(1)]);
+    }
+
+    #[test]
+    fn two_who_cross_keep_their_tracks() {
+        let frames: Vec<Vec<Detection>> = (0..30_u16)
+            .map(|step| {
+                let along = 14.0 * f32::from(step);
+                let left = face(50.0 + along, 100.0, 80.0);
+                let right = face(460.0 - along, 118.0, 86.0);
+                // The detector's order changes all the time.
+                if step % 2 == 0 {
+                    vec![left, right]
+                } else {
+                    vec![right, left]
+                }
+            })
+            .collect();
+        let ids = ids_of(&mut Tracker::new(TrackerConfig::default()), 0, &frames);
+        for (at, pair) in ids.iter().enumerate() {
+            let expect = if at % 2 == 0 { [1, 2] } else { [2, 1] };
+            // The very first frame numbers by size.
+            let expect = expect.map(|id| 3 - id);
+            assert_eq!(pair[..], expect, "frame {at}");
+        }
+    }
+
+    #[test]
+    fn more_faces_than_room_are_counted_and_the_largest_kept() {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        let crowd: Vec<Detection> = (0..100_u16)
+            .map(|n| {
+                face(
+                    f32::from(n % 10) * 60.0,
+                    f32::from(n / 10) * 45.0,
+                    20.0 + f32::from(n) / 10.0,
+                )
+            })
+            .collect();
+        let update = tracker.update(Monotonic(0), &crowd, FRAME_PX);
+        assert_eq!(update.tracks.len(), TRACKS_MAX);
+        assert_eq!(update.dropped, 100 - TRACKS_MAX);
+        let narrowest = update.tracks.iter().map(|t| t.detection.bounds.width);
+        assert!(narrowest.fold(f32::MAX, f32::min) > 28.0);
+    }
+
+    /// The least sum of costs over all ways to pair rows and columns, by trying them all.
+    fn least_cost(matcher: &Matcher, row: usize, taken: &mut Vec<usize>) -> f32 {
+        if row == matcher.rows {
+            return 0.0;
+        }
+        let mut least = f32::INFINITY;
+        for column in 0..matcher.columns() {
+            if !taken.contains(&column) {
+                taken.push(column);
+                let rest = least_cost(matcher, row + 1, taken);
+                taken.pop();
+                least = least.min(matcher.cost[row * matcher.columns() + column] + rest);
+            }
+        }
+        least
+    }
+
+    fn some_faces(most: usize) -> impl Strategy<Value = Vec<Detection>> {
+        let one = (-50.0_f32..690.0, -50.0_f32..530.0, 5.0_f32..200.0);
+        prop::collection::vec(one.prop_map(|(x, y, width)| face(x, y, width)), 0..most)
+    }
+
+    proptest! {
+        #[test]
+        fn the_assignment_is_the_cheapest(
+            before in some_faces(5), after in some_faces(5),
+        ) {
+            let mut tracker = Tracker::new(TrackerConfig::default());
+            tracker.update(Monotonic(0), &before, FRAME_PX);
+            let order: Vec<usize> = (0..after.len()).collect();
+            let mut matcher = Matcher::default();
+            let now = Monotonic::from_millis(33);
+            matcher.fill(&tracker.config, tracker.tracks(), &after, &order, now);
+            matcher.solve();
+            let total: f32 = (1..=matcher.columns())
+                .filter(|column| matcher.row_of[*column] > 0)
+                .map(|column| matcher.cost[(matcher.row_of[column] - 1) * matcher.columns() + column - 1])
+                .sum();
+            let least = least_cost(&matcher, 0, &mut Vec::new());
+            prop_assert!((total - least).abs() < 1e-3, "{} is not {}", total, least);
+        }
+
+        /// Whatever comes: ids are never used again, a detection has at most one track, there are
+        /// never too many, and what ended does not live on.
+        #[test]
+        fn the_invariants_hold_for_any_frames(
+            frames in prop::collection::vec((some_faces(30), 0_u64..1500), 1..25),
+            settle in any::<u64>(),
+        ) {
+            let mut tracker = Tracker::new(TrackerConfig::default());
+            let mut now_ms = 0;
+            let mut ended = HashSet::new();
+            let mut newest = 0;
+            for (faces, elapsed_ms) in &frames {
+                now_ms += elapsed_ms;
+                tracker.settle(TrackId(settle % 7));
+                let update = tracker.update(Monotonic::from_millis(now_ms), faces, FRAME_PX);
+                prop_assert!(update.tracks.len() <= TRACKS_MAX);
+                let visible = update.tracks.iter().filter(|track| track.visible);
+                let places: BTreeSet<String> = visible
+                    .clone()
+                    .map(|track| format!("{:?}", track.detection.bounds))
+                    .collect();
+                prop_assert_eq!(places.len() + update.dropped, faces.len());
+                prop_assert_eq!(visible.count(), places.len());
+                for id in update.ended {
+                    prop_assert!(ended.insert(*id), "{id} ended twice");
+                }
+                for pair in update.tracks.windows(2) {
+                    prop_assert!(pair[0].id < pair[1].id);
+                }
+                for track in update.tracks {
+                    prop_assert!(!ended.contains(&track.id), "{} lives on", track.id);
+                    prop_assert!(track.first_seen <= track.last_seen);
+                }
+                let highest = update.tracks.last().map_or(newest, |track| track.id.0);
+                newest = newest.max(highest);
+            }
+        }
+
+        #[test]
+        fn broken_detections_are_passed_over(numbers in prop::array::uniform4(any::<f32>())) {
+            let mut broken = face(0.0, 0.0, 10.0);
+            let [x, y, width, height] = numbers;
+            broken.bounds = Rect { x, y, width, height };
+            let mut tracker = Tracker::new(TrackerConfig::default());
+            for at in 0..3 {
+                let update = tracker.update(Monotonic::from_millis(at * 33), &[broken], FRAME_PX);
+                prop_assert!(update.tracks.len() <= 1);
+            }
+        }
+    }
 }
