@@ -80,10 +80,10 @@ pub enum Which {
 }
 
 impl Which {
-    /// Reads `any`, `/dev/…` or `usb:VVVV:PPPP` with an optional `:serial`; none for anything else.
+    /// Reads `auto`, `/dev/…` or `usb:VVVV:PPPP` with an optional `:serial`; none for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text == "any" {
+        if text == "auto" {
             return Some(Self::Any);
         }
         if text.starts_with("/dev/") && !text.contains('\0') {
@@ -102,7 +102,7 @@ impl Which {
 impl fmt::Display for Which {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => write!(f, "any"),
+            Self::Any => write!(f, "auto"),
             Self::Node(path) => write!(f, "{}", path.display()),
             Self::Usb { id, serial } => {
                 write!(f, "usb:{id}")?;
@@ -295,7 +295,7 @@ mod tests {
             let parsed = Which::parse(text).map(|which| which.to_string());
             assert_eq!(parsed.as_deref(), expect, "{text}");
         };
-        check("any", Some("any"));
+        check("auto", Some("auto"));
         check("/dev/video2", Some("/dev/video2"));
         check("usb:046D:0825", Some("usb:046d:0825"));
         check("usb:046d:0825:A:1", Some("usb:046d:0825:A:1"));
