@@ -99,7 +99,12 @@ pub(crate) fn open_writer(path: &Path, purpose: &Purpose) -> Result<Connection, 
 /// Opens a file that another process may be writing, for reading only.
 pub(crate) fn open_reader(path: &Path, purpose: &Purpose) -> Result<Connection, LedgerError> {
     // SQLite says of a missing file that it cannot open it, which helps nobody.
-    File::open(path).map_err(|source| LedgerError::io(path, source))?;
+    File::open(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => LedgerError::Missing {
+            path: path.to_owned(),
+        },
+        _ => LedgerError::io(path, source),
+    })?;
     let shared = open_shared(path, purpose);
     let log = suffixed(path, "-wal");
     let log_is_empty = log.metadata().map_or(true, |metadata| metadata.len() == 0);

@@ -54,6 +54,12 @@ pub enum LedgerError {
         #[source]
         source: Source,
     },
+    /// There is none.
+    #[error("{}: there is no such file", path.display())]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A newer version of this program wrote it.
     #[error(
         "{}: the file is of version {found}, this program knows up to {supported}; install the \
@@ -139,7 +145,7 @@ pub enum LedgerErrorKind {
     Corrupt,
     /// The file is of a newer version.
     NewerVersion,
-    /// It is the wrong file, or more than allowed: a mistake of set-up.
+    /// It is no file or the wrong one, or more than allowed: a mistake of set-up.
     Misuse,
     /// Anything else that the disk or the system did.
     Io,
@@ -155,9 +161,10 @@ impl LedgerError {
             Self::Locked { .. } => LedgerErrorKind::Locked,
             Self::Corrupt { .. } => LedgerErrorKind::Corrupt,
             Self::NewerVersion { .. } => LedgerErrorKind::NewerVersion,
-            Self::Foreign { .. } | Self::OtherDevice { .. } | Self::TooMuch { .. } => {
-                LedgerErrorKind::Misuse
-            }
+            Self::Missing { .. }
+            | Self::Foreign { .. }
+            | Self::OtherDevice { .. }
+            | Self::TooMuch { .. } => LedgerErrorKind::Misuse,
             Self::Io { .. } | Self::Failed { .. } | Self::Random { .. } => LedgerErrorKind::Io,
         }
     }
@@ -171,6 +178,7 @@ impl LedgerError {
             Self::ReadOnly { .. }
             | Self::Corrupt { .. }
             | Self::NewerVersion { .. }
+            | Self::Missing { .. }
             | Self::Foreign { .. }
             | Self::OtherDevice { .. }
             | Self::Io { .. }

@@ -8,9 +8,14 @@ mod database;
 mod error;
 mod journal;
 mod reader;
+mod store;
 mod verify;
 
 pub use error::{LedgerError, LedgerErrorKind};
 pub use journal::{Appended, BATCH_RECORDS_MAX, Ledger, Tail};
 pub use reader::{READ_RECORDS_MAX, Reader, Records, Stored};
+pub use store::{
+    Enrolled, Enrolment, EnrolmentSummary, Imported, LocalReader, LocalStore, MEETINGS_MAX, Origin,
+    QualityNumbers, REFERENCES_PER_PERSON_MAX, References, RosterSummary, StoreError,
+};
 pub use verify::{Verified, VerifyError, verify};
