@@ -2,6 +2,8 @@
 //!
 //! It writes bytes cut from photographs, so only into a directory that git ignores.
 
+#[path = "../tests/support/pictures.rs"]
+mod pictures;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -13,7 +15,7 @@ fn main() -> anyhow::Result<()> {
     let fetched = support::fetched().ok_or_else(|| anyhow::anyhow!("nothing was set up"))?;
     std::fs::create_dir_all(&directory)?;
     let mut index = Vec::new();
-    for (at, input) in support::inputs(&fetched.portraits).iter().enumerate() {
+    for (at, input) in pictures::inputs(&fetched.portraits).iter().enumerate() {
         let name = format!("{at:02}.planes");
         std::fs::write(directory.join(&name), &input.planes)?;
         let model = fetched.manifest.model(input.model)?;

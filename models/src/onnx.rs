@@ -241,10 +241,10 @@ pub struct Segment {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SparseTensorProto {
-    #[prost(message, optional, tag = "1")]
-    pub values: Option<TensorProto>,
-    #[prost(message, optional, tag = "2")]
-    pub indices: Option<TensorProto>,
+    #[prost(message, optional, boxed, tag = "1")]
+    pub values: Option<Box<TensorProto>>,
+    #[prost(message, optional, boxed, tag = "2")]
+    pub indices: Option<Box<TensorProto>>,
     #[prost(int64, repeated, packed = "false", tag = "3")]
     pub dims: Vec<i64>,
 }
@@ -365,10 +365,10 @@ pub struct TensorAnnotation {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TrainingInfoProto {
-    #[prost(message, optional, tag = "1")]
-    pub initialization: Option<GraphProto>,
-    #[prost(message, optional, tag = "2")]
-    pub algorithm: Option<GraphProto>,
+    #[prost(message, optional, boxed, tag = "1")]
+    pub initialization: Option<Box<GraphProto>>,
+    #[prost(message, optional, boxed, tag = "2")]
+    pub algorithm: Option<Box<GraphProto>>,
     #[prost(message, repeated, tag = "3")]
     pub initialization_binding: Vec<StringStringEntryProto>,
     #[prost(message, repeated, tag = "4")]

@@ -89,9 +89,13 @@ pub fn pinned(requirements: &str, name: &str, version: &str) -> Vec<Digest> {
 /// # Errors
 /// [`PackageError::Damaged`], [`PackageError::Bomb`] or [`PackageError::NoMember`].
 pub fn member(archive: &[u8], name: &str) -> Result<Vec<u8>, PackageError> {
+    member_within(archive, name, UNPACKED_BYTES_MAX)
+}
+
+fn member_within(archive: &[u8], name: &str, bytes_max: u64) -> Result<Vec<u8>, PackageError> {
     let unpacked = Limited {
         inner: GzDecoder::new(archive),
-        left: UNPACKED_BYTES_MAX,
+        left: bytes_max,
     };
     let mut tar = tar::Archive::new(unpacked);
     let entries = tar.entries().map_err(damage)?;
@@ -141,4 +145,139 @@ fn damage(source: io::Error) -> PackageError {
         return PackageError::Bomb("512 MiB");
     }
     PackageError::Damaged(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use tar::{Builder, EntryType, Header};
+
+    /// A gzipped tar of plain files under exactly these names, whatever they are.
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let entries = files
+            .iter()
+            .map(|(name, content)| (*name, EntryType::Regular, *content));
+        archive_of(&entries.collect::<Vec<_>>())
+    }
+
+    fn archive_of(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
+        let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (name, kind, content) in entries {
+            let mut header = Header::new_ustar();
+            // Written past the crate's own checks, as someone hostile would.
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            tar.append(&header, *content).unwrap();
+        }
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn only_the_plain_file_of_exactly_that_name_is_read() {
+        let wanted = "p-1/src/m.onnx";
+        let check = |archive: &[u8], expect: Result<&[u8], &str>| match member(archive, wanted) {
+            Ok(bytes) => assert_eq!(Ok(bytes.as_slice()), expect),
+            Err(error) => assert_eq!(Err(error.to_string().as_str()), expect),
+        };
+        let missing = Err("the archive has no file `p-1/src/m.onnx`");
+        check(&archive(&[("p-1/a", b"no"), (wanted, b"yes")]), Ok(b"yes"));
+        check(&archive(&[("p-1/src/../src/m.onnx", b"no")]), missing);
+        check(
+            &archive(&[("../p-1/src/m.onnx", b"no"), ("/p-1/src/m.onnx", b"no")]),
+            missing,
+        );
+        check(&archive_of(&[(wanted, EntryType::Symlink, b"")]), missing);
+        check(&archive_of(&[(wanted, EntryType::Directory, b"")]), missing);
+        check(&archive(&[]), missing);
+        check(b"not an archive", Err("the archive is damaged"));
+        let whole = archive(&[(wanted, &[7; 5000])]);
+        check(&whole[..whole.len() - 20], Err("the archive is damaged"));
+    }
+
+    #[test]
+    fn an_archive_that_unpacks_without_end_is_left() {
+        let bomb = archive(&[
+            ("p-1/zeros", &vec![0; 2_000_000]),
+            ("p-1/m.onnx", b"behind"),
+        ]);
+        assert!(bomb.len() < 20_000);
+        assert!(matches!(
+            member_within(&bomb, "p-1/m.onnx", 1_000_000),
+            Err(PackageError::Bomb(_))
+        ));
+        assert_eq!(
+            member_within(&bomb, "p-1/m.onnx", 3_000_000).unwrap(),
+            b"behind"
+        );
+        let many = archive(&vec![("p-1/x", b"".as_slice()); MEMBERS_MAX + 1]);
+        assert!(matches!(
+            member(&many, "p-1/m.onnx"),
+            Err(PackageError::Bomb(_))
+        ));
+    }
+
+    #[test]
+    fn pins_are_read_as_pip_reads_them() {
+        let digest = "a0e5db3cef425ba0b682281f507d1a4ac2f8f15e9db4663b598fccc1c8705dd2";
+        let text = format!(
+            "# a comment\n--no-binary :all:\nother==1.1.1 --hash=sha256:{digest}\n\
+             wanted==1.1.1 \\\n    --hash=sha256:{digest} \\\n    --hash=sha256:0\n"
+        );
+        assert_eq!(
+            pinned(&text, "wanted", "1.1.1"),
+            [Digest::parse(digest).unwrap()]
+        );
+        assert_eq!(pinned(&text, "wanted", "1.1.2"), []);
+        assert_eq!(pinned(&text, "want", "1.1.1"), []);
+    }
+
+    #[test]
+    fn an_archive_is_refused_unless_it_is_the_pinned_one() {
+        let place = tempfile::tempdir().unwrap();
+        let pins = place.path().join("pins.txt");
+        let source = Source {
+            package: "p".to_owned(),
+            version: "1".to_owned(),
+            path: "m.onnx".to_owned(),
+        };
+        let good = archive(&[("p-1/m.onnx", b"model")]);
+        let read = || read_member(place.path(), &pins, &source);
+        assert!(matches!(read(), Err(PackageError::Pins { .. })));
+        fs::write(&pins, format!("p==1 --hash=sha256:{}\n", Digest::of(&good))).unwrap();
+        assert!(matches!(read(), Err(PackageError::Unreadable { .. })));
+        fs::write(place.path().join("p-1.tar.gz"), &good).unwrap();
+        assert_eq!(read().unwrap(), b"model");
+        fs::write(
+            place.path().join("p-1.tar.gz"),
+            archive(&[("p-1/m.onnx", b"other")]),
+        )
+        .unwrap();
+        let error = read().unwrap_err();
+        assert!(matches!(error, PackageError::WrongDigest { .. }));
+        assert!(error.to_string().contains("p-1.tar.gz"), "{error}");
+        fs::write(&pins, "p==2 --hash=sha256:0\n").unwrap();
+        assert_eq!(
+            read().unwrap_err().to_string(),
+            "p==1 is not pinned by version and sha256"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_mutated_archive_never_panics(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+        ) {
+            let mut bytes = archive(&[("p-1/a", &[1; 700]), ("p-1/m.onnx", &[2; 1500])]);
+            for (place, byte) in changes {
+                let at = place.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let _ = member(&bytes, "p-1/m.onnx");
+        }
+    }
 }

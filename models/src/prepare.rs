@@ -70,8 +70,8 @@ fn drop_false_inputs(graph: &mut GraphProto, input: &str) -> Result<(), PrepareE
     Ok(())
 }
 
-/// Height and width become names, and of the outputs only the number of dimensions stays stated; the
-/// runtime finds the shapes of a given picture by itself.
+/// Height and width become names, and of the outputs only the number of dimensions stays stated;
+/// the runtime finds the shapes of a given picture by itself.
 fn free_size(graph: &mut GraphProto, input: &str) -> Result<(), PrepareError> {
     let no_picture = || PrepareError::NotAPicture(input.to_owned());
     let picture = graph

@@ -167,3 +167,106 @@ pub(crate) fn read_limited(path: &Path, bytes_max: u64) -> io::Result<Option<Vec
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= bytes_max).then_some(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Manifest;
+
+    /// A model with a prepared file, and one without; neither file has content yet.
+    fn models() -> Manifest {
+        let entry = |id: &str, sha256: Digest, prepared: &str| {
+            format!(
+                "[[model]]\nid = \"{id}\"\ntask = \"pad\"\nfile = \"{id}.onnx\"\n\
+                 sha256 = \"{sha256}\"\nlicence = \"MIT\"\nupstream = \"none\"\n\
+                 [model.input]\nname = \"x\"\nchannels = \"rgb\"\nwidth = 8\nheight = 8\n\
+                 [model.pad]\ncrop_scale = 1.0\nclasses = 2\nbona_fide_class = 0\n{prepared}\n"
+            )
+        };
+        let (plain, prepared) = (Digest::of(b"plain"), Digest::of(b"prepared"));
+        let table = format!("[model.prepared]\nfile = \"b.onnx\"\nsha256 = \"{prepared}\"");
+        let unrecorded = "[model.prepared]\nfile = \"c.onnx\"";
+        Manifest::parse(&format!(
+            "format = 1\n{}{}{}",
+            entry("a", plain, ""),
+            entry("b", plain, &table),
+            entry("c", plain, unrecorded)
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_prepared_file_is_what_is_opened_where_there_is_one() {
+        let place = tempfile::tempdir().unwrap();
+        let manifest = models();
+        let (a, b) = (manifest.model("a").unwrap(), manifest.model("b").unwrap());
+        write_whole(a, &place.path().join("a.onnx"), b"plain").unwrap();
+        write_whole(b, &place.path().join("b.onnx"), b"plain").unwrap();
+        write_whole(b, &prepared_path(place.path(), "b.onnx"), b"prepared").unwrap();
+        assert_eq!(open_verified(place.path(), a).unwrap().bytes, b"plain");
+        assert_eq!(open_verified(place.path(), b).unwrap().bytes, b"prepared");
+        assert_eq!(open_published(place.path(), b).unwrap().bytes, b"plain");
+        assert_eq!(
+            open_verified(place.path(), b).unwrap().sha256,
+            Digest::of(b"prepared")
+        );
+        let left: Vec<_> = fs::read_dir(place.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name.to_string_lossy().contains("part"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn whatever_is_wrong_names_the_file_and_the_way_out() {
+        let place = tempfile::tempdir().unwrap();
+        let manifest = models();
+        let a = manifest.model("a").unwrap();
+        let path = place.path().join("a.onnx");
+        let check = |expect: &[&str]| {
+            let error = open_verified(place.path(), a).unwrap_err().to_string();
+            for part in expect {
+                assert!(error.contains(part), "`{part}` is not in: {error}");
+            }
+        };
+        check(&["model `a` is missing", "a.onnx", "put the file there"]);
+        fs::write(&path, b"plain!").unwrap();
+        let (expected, found) = (
+            Digest::of(b"plain").to_string(),
+            Digest::of(b"plain!").to_string(),
+        );
+        check(&[
+            "a.onnx",
+            &expected,
+            &found,
+            "delete it and put the file there",
+        ]);
+        fs::write(&path, b"").unwrap();
+        check(&["a.onnx is not the file of model `a`"]);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        check(&["cannot read the file of model `a`", "a.onnx"]);
+        fs::remove_dir(&path).unwrap();
+        File::create(&path)
+            .unwrap()
+            .set_len(MODEL_BYTES_MAX + 1)
+            .unwrap();
+        check(&["larger than 268435456 bytes", "a.onnx"]);
+        let unrecorded = open_verified(place.path(), manifest.model("c").unwrap()).unwrap_err();
+        assert!(
+            unrecorded.to_string().contains("models prepare"),
+            "{unrecorded}"
+        );
+        let unknown = manifest.model("d").unwrap_err().to_string();
+        assert_eq!(unknown, "no model `d` in the manifest; it has: a, b, c");
+    }
+
+    #[test]
+    fn a_file_without_a_stated_length_is_limited_all_the_same() {
+        let endless = Path::new("/dev/zero");
+        if endless.exists() {
+            assert_eq!(read_limited(endless, 1000).unwrap(), None);
+        }
+    }
+}

@@ -6,15 +6,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/pictures.rs"]
+mod pictures;
 mod support;
 
 use models::store::open_verified;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::Tensor;
+use pictures::{Input, inputs};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use support::{Fetched, Input, fetched, inputs, project};
+use support::{Fetched, fetched, project};
 
 /// The most that an output may be away from the peer's.
 const TOLERANCE: f32 = 1e-4;

@@ -422,3 +422,158 @@ fn key_of(line: &str, column: usize) -> String {
     };
     key.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WHOLE: &str = r#"format = 1
+
+[[model]]
+id = "m"
+task = "comparer"
+file = "m.onnx"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+licence = "MIT"
+upstream = "none"
+source = { package = "p", version = "1", path = "a/m.onnx" }
+
+[model.input]
+name = "x"
+channels = "rgb"
+width = 112
+height = 112
+mean = [127.5, 127.5, 127.5]
+std = [128.0, 128.0, 128.0]
+
+[model.comparer]
+feature_space = "m"
+template_length = 128
+population = "all"
+
+[[model.operating_point]]
+threshold = 0.4
+fmr = 1e-4
+fnmr = 0.01
+population = "all"
+measured_on = "a test"
+
+[[model.operating_point]]
+threshold = 0.5
+fmr = 1e-5
+fnmr = 0.02
+population = "all"
+measured_on = "a test"
+"#;
+
+    /// The flaw of the manifest above with one text in it replaced.
+    fn flaw(from: &str, to: &str) -> ManifestFlaw {
+        assert!(WHOLE.contains(from), "{from}");
+        parse(&WHOLE.replacen(from, to, 1)).unwrap_err()
+    }
+
+    #[test]
+    fn a_whole_entry_is_read_as_written() {
+        let [model] = parse(WHOLE).unwrap().try_into().unwrap();
+        assert_eq!(model.input.std, [128.0; 3]);
+        assert_eq!(
+            model.input.size,
+            Size::Fixed {
+                width: 112,
+                height: 112
+            }
+        );
+        assert_eq!(model.feature_space(), Some(("m", model.sha256)));
+        let points: Vec<f32> = model
+            .comparer()
+            .unwrap()
+            .deciding_points()
+            .map(|p| p.threshold)
+            .collect();
+        assert_eq!(points, [0.4, 0.5]);
+    }
+
+    /// Replaces a text, and expects a flaw at a line and a key, with a word about it.
+    fn check(rows: &[(&str, &str, usize, &str, &str)]) {
+        for (from, to, line, key, problem) in rows {
+            let found = flaw(from, to);
+            assert_eq!(
+                (found.line, found.key.as_str()),
+                (*line, *key),
+                "{to}: {found}"
+            );
+            assert!(found.problem.contains(problem), "{to}: {found}");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_flaw_of_the_entry_names_its_line_and_its_key() {
+        check(&[
+            ("format = 1", "format = 2", 1, "format", "format 1 only"),
+            ("id = \"m\"", "id = \"M m\"", 4, "id", "a-z"),
+            ("id = \"m\"", "id = 5", 4, "id", "expected a string"),
+            ("task = \"comparer\"", "task = \"seer\"", 5, "task", "unknown variant `seer`"),
+            ("task = \"comparer\"", "task = \"pad\"", 5, "task", "[model.pad]"),
+            ("\"m.onnx\"", "\"../m.onnx\"", 6, "file", "without a directory"),
+            ("\"m.onnx\"", "\"m.bin\"", 6, "file", ".onnx"),
+            ("e3b0", "e3b", 7, "sha256", "this has 63"),
+            ("licence = \"MIT\"", "licence = \" \"", 8, "licence", "empty"),
+            ("licence = \"MIT\"", "license = \"MIT\"", 8, "license", "unknown field"),
+            ("path = \"a/m.onnx\"", "path = \"../m.onnx\"", 10, "path", "without '..'"),
+            ("version = \"1\"", "version = \"1/2\"", 10, "version", "letters"),
+            ("format = 1", "format = ", 1, "format", ""),
+        ]);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_flaw_of_a_table_names_its_line_and_its_key() {
+        check(&[
+            ("width = 112", "width = 0", 15, "width", "from 1 to 4096"),
+            ("height = 112", "multiple_of = 32", 13, "name", "either width and height"),
+            ("std = [128.0,", "std = [0.0,", 18, "std", "above 0"),
+            ("std = [128.0,", "std = [nan,", 18, "std", "above 0"),
+            ("template_length = 128", "template_length = 0", 22, "template_length", "4096"),
+            ("128\npopulation = \"all", "128\npopulation = \"few", 23, "population", "of these"),
+            ("threshold = 0.4", "threshold = 1.4", 26, "threshold", "from -1 to 1"),
+            ("threshold = 0.5", "threshold = 0.4", 33, "threshold", "above the threshold"),
+            ("fmr = 1e-5", "fmr = 1e-3", 34, "fmr", "rises"),
+            ("fnmr = 0.02", "fnmr = 2", 35, "fnmr", ""),
+        ]);
+    }
+
+    #[test]
+    fn an_id_belongs_to_one_model() {
+        let second = WHOLE.strip_prefix("format = 1").unwrap();
+        let found = parse(&format!("{WHOLE}{second}")).unwrap_err();
+        assert_eq!(found.problem, "the id `m` is taken");
+        assert_eq!((found.line, found.key.as_str()), (41, "id"));
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let found = flaw("licence = \"MIT\"\n", "");
+        assert!(found.problem.contains("missing field `licence`"), "{found}");
+        assert_eq!(found.line, 3);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,200}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn a_mutated_manifest_is_read_or_refused_on_a_line_it_has(
+            at in 0..WHOLE.len(), cut in 0..12_usize, insert in "[\\[\\]={}\"'\\n,.0-9a-zé-]{0,6}",
+        ) {
+            let end = (at + cut).min(WHOLE.len());
+            let text = format!("{}{insert}{}", &WHOLE[..at], &WHOLE[end..]);
+            if let Err(found) = parse(&text) {
+                prop_assert!(found.line >= 1 && found.line <= text.lines().count() + 1);
+            }
+        }
+    }
+}
