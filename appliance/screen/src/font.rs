@@ -243,3 +243,38 @@ fn size(px: u32) -> f32 {
     // At most 400, which every f32 holds exactly.
     px.clamp(TYPE_PX_MIN, TYPE_PX_MAX) as f32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_font_names_the_file_and_the_package() {
+        let missing = Path::new("/nonexistent/NotoSans.ttf");
+        let error = Fonts::load(missing, missing).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/NotoSans.ttf"), "{error}");
+        assert!(error.contains("fonts-noto-core"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_font_is_refused() {
+        let error = Fonts::from_bytes(b"no font", b"").unwrap_err();
+        assert!(matches!(error, FontError::Parse { .. }), "{error}");
+        let error = Fonts::load(Path::new("/"), Path::new("/")).unwrap_err();
+        assert!(matches!(error, FontError::Read { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_cache_stays_within_its_limit() {
+        let fonts = match Fonts::load(Path::new(REGULAR_PATH), Path::new(BOLD_PATH)) {
+            Ok(fonts) => fonts,
+            Err(error) => panic!("{error}"),
+        };
+        for px in (TYPE_PX_MAX - 60)..=TYPE_PX_MAX {
+            for letter in "ẪMWỄĐ".chars() {
+                fonts.with_glyph(letter, Weight::Bold, px, |_| ());
+                assert!(fonts.cache.borrow().bytes <= CACHE_BYTES_MAX);
+            }
+        }
+    }
+}

@@ -5,6 +5,10 @@
 //! unless the view does. Everything derives from the target's size by one grid, so that a screen
 //! of another size or standing upright needs no other code.
 
+// Under test the samples of the examples name this crate as they do from outside.
+#[cfg(test)]
+extern crate self as screen;
+
 mod canvas;
 mod font;
 mod icon;
@@ -32,7 +36,7 @@ pub use font::{
 pub use sheet::{ContactSheet, SHEET_PICTURES_MAX, SheetError};
 pub use sink::{MemorySink, PNG_FILES_MAX, PngSink, Sink, SinkError, png, write_png};
 pub use text::TEXT_CHARS_MAX;
-pub use theme::{CONTRAST_LARGE_MIN, CONTRAST_TEXT_MIN, Theme, Tone, contrast};
+pub use theme::{CONTRAST_LARGE_MIN, CONTRAST_TEXT_MIN, Marks, Theme, Tone, contrast};
 pub use view::{
     Count, Date, FACES_MAX, FaceBox, FaceState, Hint, Looking, MeetingInfo, OtherMeans, Person,
     Scene, TimeOfDay, Trouble, TroubleKind, View, Weekday, Welcome,
@@ -73,5 +77,6 @@ where
     if area.is_zero_sized() {
         return Ok(());
     }
-    scene::paint(view, context, &mut target.clipped(&area))
+    let mut clipped = target.clipped(&area);
+    scene::paint(view, &mut paint::Painter::new(&mut clipped, context))
 }

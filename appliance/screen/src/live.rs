@@ -9,7 +9,6 @@ use embedded_graphics::primitives::Rectangle;
 use imaging::Picture;
 
 use crate::paint::Painter;
-use crate::theme::Tone;
 use crate::view::{FACES_MAX, FaceBox, FaceState};
 
 /// Fractional bits of a position in the picture.
@@ -65,19 +64,19 @@ impl<D: DrawTarget<Color = Rgb888>> Painter<'_, D> {
         area: Rectangle,
         picture: &Picture,
         faces: &[FaceBox],
-        (calm, good): (Tone, Tone),
     ) -> Result<(), D::Error> {
+        let marks = self.context.theme.marks;
         for face in faces.iter().take(FACES_MAX) {
             let Some(place) = mirrored(area, picture, face) else {
                 continue;
             };
             match face.state {
-                FaceState::Seen => self.brackets(place, Rgb888::WHITE)?,
+                FaceState::Seen => self.brackets(place, marks.seen)?,
                 FaceState::Comparing(part) => {
-                    self.brackets(place, calm.accent)?;
-                    self.face_progress(area, place, part, calm.accent)?;
+                    self.brackets(place, marks.comparing)?;
+                    self.face_progress(area, place, part)?;
                 }
-                FaceState::Done => self.brackets(place, good.accent)?,
+                FaceState::Done => self.brackets(place, marks.done)?,
             }
         }
         Ok(())
@@ -89,7 +88,7 @@ impl<D: DrawTarget<Color = Rgb888>> Painter<'_, D> {
         let thick = self.grid.px(0.6).max(1);
         let rim = self.grid.px(0.125).max(1);
         let reach = (place.size.width.min(place.size.height) / 4).max(thick);
-        for (grow, colour) in [(rim, Rgb888::BLACK), (0, colour)] {
+        for (grow, colour) in [(rim, self.context.theme.marks.rim), (0, colour)] {
             let stroke = |x: i32, y: i32, width: u32, height: u32| {
                 Rectangle::new(
                     Point::new(x - grow as i32, y - grow as i32),
@@ -118,7 +117,6 @@ impl<D: DrawTarget<Color = Rgb888>> Painter<'_, D> {
         area: Rectangle,
         place: Rectangle,
         part: f32,
-        colour: Rgb888,
     ) -> Result<(), D::Error> {
         let height = self.grid.px(1.0).max(2);
         let below = place.top_left.y + place.size.height as i32 + height as i32;
@@ -134,8 +132,9 @@ impl<D: DrawTarget<Color = Rgb888>> Painter<'_, D> {
             0.0
         };
         let done = Size::new((bar.size.width as f32 * part) as u32, height);
-        self.fill(bar, Rgb888::BLACK)?;
-        self.fill(Rectangle::new(corner, done), colour)
+        let marks = self.context.theme.marks;
+        self.fill(bar, marks.rim)?;
+        self.fill(Rectangle::new(corner, done), marks.comparing)
     }
 
     fn on_target(&mut self, area: Rectangle, colour: Rgb888) -> Result<(), D::Error> {

@@ -16,7 +16,6 @@ use crate::text::{self, Block, Fit};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Across {
     Left,
-    Centre,
     Right,
 }
 
@@ -46,6 +45,12 @@ pub(crate) struct Painter<'a, D> {
     pub target: &'a mut D,
     pub context: &'a Context,
     pub grid: Grid,
+    /// The lines written so far.
+    #[cfg(test)]
+    pub said: Vec<String>,
+    /// How many texts so far did not fit as a whole.
+    #[cfg(test)]
+    pub cut: usize,
     coverage: Vec<u8>,
     row: Vec<Rgb888>,
 }
@@ -57,6 +62,10 @@ impl<'a, D: DrawTarget<Color = Rgb888>> Painter<'a, D> {
             target,
             context,
             grid,
+            #[cfg(test)]
+            said: Vec::new(),
+            #[cfg(test)]
+            cut: 0,
             coverage: Vec::new(),
             row: Vec::new(),
         }
@@ -98,6 +107,11 @@ impl<'a, D: DrawTarget<Color = Rgb888>> Painter<'a, D> {
         ink: Ink,
         (across, down): (Across, Down),
     ) -> Result<(), D::Error> {
+        #[cfg(test)]
+        {
+            self.said.extend_from_slice(&block.lines);
+            self.cut += usize::from(block.cut);
+        }
         let spare = area.size.height as i32 - block.height() as i32;
         let top = area.top_left.y
             + match down {
@@ -111,7 +125,6 @@ impl<'a, D: DrawTarget<Color = Rgb888>> Painter<'a, D> {
             let left = area.top_left.x
                 + match across {
                     Across::Left => 0,
-                    Across::Centre => spare / 2,
                     Across::Right => spare,
                 };
             let pen = Point::new(left, top + block.baseline(index));

@@ -4,6 +4,8 @@ mod idle;
 mod looking;
 mod notice;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod welcome;
 
@@ -11,7 +13,6 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
-use crate::Context;
 use crate::font::Weight;
 use crate::layout::Cut;
 use crate::paint::{Across, Down, Ink, Painter};
@@ -21,38 +22,35 @@ use crate::view::{Scene, View};
 use crate::wording;
 
 /// Draws a view on a target that is not empty.
-pub(crate) fn paint<D>(view: &View, context: &Context, target: &mut D) -> Result<(), D::Error>
+pub(crate) fn paint<D>(view: &View, painter: &mut Painter<D>) -> Result<(), D::Error>
 where
     D: DrawTarget<Color = Rgb888>,
 {
-    let tone = tone(&view.scene, &context.theme);
-    let mut painter = Painter::new(target, context);
+    let tone = tone(&view.scene, &painter.context.theme);
     let mut body = painter.target.bounding_box();
     painter.fill(body, tone.ground)?;
     let bar = body.cut_top(painter.grid.px(7.0));
-    header(&mut painter, bar, view, tone)?;
+    header(painter, bar, view, tone)?;
     match &view.scene {
         Scene::Idle { meeting, count } => {
-            idle::idle(&mut painter, body, meeting, *count, view.other_means)
+            idle::idle(painter, body, meeting, *count, view.other_means)
         }
-        Scene::Looking(looking) => looking::looking(&mut painter, body, looking),
+        Scene::Looking(looking) => looking::looking(painter, body, looking),
         Scene::Welcome(welcomes) => match welcomes.as_slice() {
-            [one] => welcome::one(&mut painter, body, one, tone),
-            several => welcome::several(&mut painter, body, several, tone),
+            [one] => welcome::one(painter, body, one, tone),
+            several => welcome::several(painter, body, several, tone),
         },
         Scene::AlreadyCalled { person, first_at } => {
-            welcome::again(&mut painter, body, person, *first_at, tone)
+            welcome::again(painter, body, person, *first_at, tone)
         }
-        Scene::Starting => notice::starting(&mut painter, body),
-        Scene::NoMeeting { next } => notice::no_meeting(&mut painter, body, next.as_ref()),
+        Scene::Starting => notice::starting(painter, body),
+        Scene::NoMeeting { next } => notice::no_meeting(painter, body, next.as_ref()),
         Scene::BeforeMeeting { meeting, opens_at } => {
-            notice::before(&mut painter, body, meeting, *opens_at)
+            notice::before(painter, body, meeting, *opens_at)
         }
-        Scene::AfterMeeting { meeting, count } => {
-            notice::after(&mut painter, body, meeting, *count)
-        }
-        Scene::Refused(reason) => notice::refused(&mut painter, body, *reason, view.other_means),
-        Scene::Trouble(trouble) => trouble::trouble(&mut painter, body, trouble, tone),
+        Scene::AfterMeeting { meeting, count } => notice::after(painter, body, meeting, *count),
+        Scene::Refused(reason) => notice::refused(painter, body, *reason, view.other_means),
+        Scene::Trouble(trouble) => trouble::trouble(painter, body, trouble, tone),
     }
 }
 

@@ -152,3 +152,56 @@ fn narrowed(picture: &Canvas, width_px: u32) -> Result<Canvas, CanvasError> {
     }
     Ok(narrow)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use embedded_graphics::pixelcolor::Rgb888;
+
+    use super::*;
+    use crate::{BOLD_PATH, Fonts, REGULAR_PATH};
+
+    #[test]
+    fn pictures_stand_in_columns_under_the_title() {
+        let fonts = match Fonts::load(Path::new(REGULAR_PATH), Path::new(BOLD_PATH)) {
+            Ok(fonts) => fonts,
+            Err(error) => panic!("{error}"),
+        };
+        let context = Context::new(fonts);
+        let mut sheet = ContactSheet::new(2, 100);
+        let mut picture = Canvas::new(200, 100).unwrap();
+        for colour in [Rgb888::RED, Rgb888::GREEN, Rgb888::BLUE] {
+            let Ok(()) = picture.clear(colour);
+            sheet.add(&picture, "Nguyễn Văn Mẫu 0.712").unwrap();
+        }
+        let composed = sheet.compose(&context, "Điểm Danh").unwrap();
+        assert_eq!(composed.width(), 2 * (100 + GAP_PX) + GAP_PX);
+        let found = |colour| {
+            let mut points = composed.bounding_box().points();
+            points
+                .find(|at| composed.pixel(*at) == Some(colour))
+                .unwrap()
+        };
+        let (red, green, blue) = (
+            found(Rgb888::RED),
+            found(Rgb888::GREEN),
+            found(Rgb888::BLUE),
+        );
+        assert_eq!(green - red, Point::new(100 + GAP_PX as i32, 0));
+        assert_eq!((blue - red).x, 0);
+        assert!((blue - red).y > 50);
+        assert!(ContactSheet::new(0, 0).compose(&context, "").is_ok());
+    }
+
+    #[test]
+    fn a_sheet_has_a_limit() {
+        let mut sheet = ContactSheet::new(1, 80);
+        let picture = Canvas::new(1, 1).unwrap();
+        for _ in 0..SHEET_PICTURES_MAX {
+            sheet.add(&picture, "").unwrap();
+        }
+        assert_eq!(sheet.add(&picture, ""), Err(SheetError::Full));
+        assert_eq!(sheet.len(), SHEET_PICTURES_MAX);
+    }
+}

@@ -291,3 +291,187 @@ fn shortened(fonts: &Fonts, text: &str, weight: Weight, room: f32) -> String {
 fn scaled(px: u32, em: f32) -> u32 {
     (px as f32 * em).round() as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use embedded_graphics::pixelcolor::Rgb888;
+    use embedded_graphics::prelude::*;
+    use embedded_graphics::primitives::Rectangle;
+
+    use super::*;
+    use crate::font::{BOLD_PATH, REGULAR_PATH};
+    use crate::paint::{Across, Down, Ink, Painter};
+    use crate::{Canvas, Context};
+
+    /// 45 characters each, with the widest and the highest letters there are.
+    const NAMES: [&str; 3] = [
+        "Công Tằng Tôn Nữ Thị Ví Dụ Tên Mẫu Dài Đủ Chữ",
+        "NGUYỄN ƯỜNG ẪM THỊ MƯỜI MẪU VỚI TÊN HOA ĐẦY Đ",
+        "Mẫumẫumẫumẫumẫumẫumẫumẫumẫumẫumẫumẫumẫumẫumẫu",
+    ];
+
+    /// All letters of Vietnamese, in both cases, in all five tones and none.
+    const VOWELS: &str = "aăâeêioôơuưyAĂÂEÊIOÔƠUƯY";
+    const TONES: [&str; 6] = ["", "\u{300}", "\u{301}", "\u{303}", "\u{309}", "\u{323}"];
+
+    fn context() -> Context {
+        match Fonts::load(Path::new(REGULAR_PATH), Path::new(BOLD_PATH)) {
+            Ok(fonts) => Context::new(fonts),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn whole(block: &Block) -> String {
+        block.lines.join(" ")
+    }
+
+    #[test]
+    fn the_font_writes_all_of_vietnamese_from_one_code_point_each() {
+        let fonts = context().fonts;
+        let mut letters: Vec<char> = "bcdđghklmnpqrstvxBCDĐGHKLMNPQRSTVX0123456789"
+            .chars()
+            .collect();
+        for vowel in VOWELS.chars() {
+            for tone in TONES {
+                let decomposed: String = format!("{vowel}{tone}").nfd().collect();
+                let composed = tidy(&decomposed);
+                assert_eq!(composed.chars().count(), 1, "{decomposed} is composed");
+                letters.extend(composed.chars());
+            }
+        }
+        letters.extend("…–·“”\"'.,:;!?()/-".chars());
+        letters.push(NO_BREAK_SPACE);
+        for letter in letters {
+            assert!(fonts.has_glyph(letter), "{letter:?}");
+        }
+        assert!(!fonts.has_glyph('\u{10FFFD}'), "what has no glyph is known");
+    }
+
+    #[test]
+    fn decomposed_input_is_composed_output() {
+        let context = context();
+        let draw = |text: &str| {
+            let mut canvas = Canvas::new(600, 100).unwrap();
+            let area = canvas.bounding_box();
+            let mut painter = Painter::new(&mut canvas, &context);
+            let ink = Ink::new(Rgb888::WHITE, Rgb888::BLACK);
+            let at = (Across::Left, Down::Top);
+            let rule = Fit::line(60, 10);
+            let Ok(_) = painter.text(area, text, Weight::Bold, rule, ink, at);
+            canvas
+        };
+        let decomposed: String = "Nguyễn Thị Mẫu".nfd().collect();
+        assert_ne!(decomposed, "Nguyễn Thị Mẫu");
+        let composed = draw("Nguyễn Thị Mẫu");
+        assert_eq!(draw(&decomposed), composed);
+        assert_eq!(draw("  Nguyễn\tThị\n Mẫu\u{7} "), composed);
+        assert_ne!(draw("Nguyên Thị Mẫu"), composed);
+    }
+
+    #[test]
+    fn a_name_of_45_characters_fits_every_box_that_can_hold_it() {
+        let context = context();
+        let rule = Fit {
+            largest: 88,
+            one_line: 64,
+            smallest: 24,
+            lines_max: 2,
+        };
+        for (index, name) in NAMES.iter().enumerate() {
+            assert_eq!(name.chars().count(), 45, "{name}");
+            for width in (60..1280).step_by(37) {
+                let room = Size::new(width, 170);
+                let block = fit(&context.fonts, name, Weight::Bold, room, rule);
+                assert!(
+                    block.height() <= room.height,
+                    "{name} at {width}: {block:?}"
+                );
+                assert!(block.lines.len() <= 2, "{name} at {width}: {block:?}");
+                for line in &block.lines {
+                    let used = super::width(&context.fonts, line, Weight::Bold, block.px);
+                    assert!(used <= width, "{name} at {width}: {line} is {used} wide");
+                }
+                // Two lines of 24 pixels hold any name of words where there are 500 pixels.
+                if width >= 500 && index < 2 {
+                    assert_eq!(whole(&block), *name, "at {width}");
+                }
+                assert_eq!(block.cut, whole(&block) != *name, "at {width}: {block:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ink_stays_within_the_box_that_was_measured() {
+        let context = context();
+        for name in NAMES {
+            for width in (90..800).step_by(71) {
+                let room = Rectangle::new(Point::new(20, 20), Size::new(width, 170));
+                let rule = Fit::lines(88, 16, 2);
+                let block = fit(&context.fonts, name, Weight::Bold, room.size, rule);
+                // The painter may write anywhere, so that what leaves the room is seen.
+                let mut canvas = Canvas::new(900, 210).unwrap();
+                let area = Rectangle::new(room.top_left, Size::new(880, 190));
+                let mut painter = Painter::new(&mut canvas, &context);
+                let ink = Ink::new(Rgb888::WHITE, Rgb888::BLACK);
+                let Ok(()) = painter.block(area, &block, ink, (Across::Left, Down::Top));
+                for at in canvas.bounding_box().points() {
+                    let inked = canvas.pixel(at) != Some(Rgb888::BLACK);
+                    assert!(
+                        !inked || room.contains(at),
+                        "{name} at {width}: ink at {at}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_never_parts_a_letter_from_its_marks() {
+        let fonts = context().fonts;
+        // No composed form exists for these, so the marks stay code points of their own.
+        let name = "q\u{301}\u{323}".repeat(40);
+        let rule = Fit::line(20, 20);
+        for width in 0..300 {
+            let block = fit(&fonts, &name, Weight::Regular, Size::new(width, 40), rule);
+            let line = whole(&block);
+            assert!(block.cut, "{line}");
+            if let Some(kept) = line.strip_suffix('…') {
+                let kept = kept.chars().collect::<Vec<_>>();
+                assert_eq!(kept.len() % 3, 0, "{line:?}");
+            } else {
+                assert_eq!(line, "");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_break_at_spaces_only_and_are_of_like_length() {
+        let fonts = context().fonts;
+        let check = |text: &str, width: u32, expect: &[&str]| {
+            let rule = Fit::lines(20, 20, 3);
+            let block = fit(&fonts, text, Weight::Regular, Size::new(width, 200), rule);
+            assert_eq!(block.lines, expect, "{text:?} in {width}");
+        };
+        check("Mẫu Mẫu Mẫu Mẫu", 130, &["Mẫu Mẫu", "Mẫu Mẫu"]);
+        check(
+            "bàn\u{a0}thư\u{a0}ký Mẫu",
+            110,
+            &["bàn\u{a0}thư\u{a0}ký", "Mẫu"],
+        );
+        check("", 110, &[]);
+        check(" \u{7}\n ", 110, &[]);
+    }
+
+    #[test]
+    fn an_endless_text_is_looked_at_only_so_far() {
+        let fonts = context().fonts;
+        let endless = "Mẫu ".repeat(2500);
+        assert_eq!(tidy(&endless).chars().count(), TEXT_CHARS_MAX - 1);
+        let rule = Fit::lines(40, 20, 2);
+        let block = fit(&fonts, &endless, Weight::Bold, Size::new(300, 200), rule);
+        assert!(block.cut && block.lines.len() == 2, "{block:?}");
+        assert!(whole(&block).ends_with('…'), "{block:?}");
+    }
+}

@@ -26,6 +26,19 @@ pub struct Tone {
     pub on_accent: Rgb888,
 }
 
+/// The colours of the marks around faces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    /// Seen, but not yet usable.
+    pub seen: Rgb888,
+    /// Being compared.
+    pub comparing: Rgb888,
+    /// Decided.
+    pub done: Rgb888,
+    /// The rim around each, and the empty part of a progress bar.
+    pub rim: Rgb888,
+}
+
 /// All the colours of the screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
@@ -41,6 +54,8 @@ pub struct Theme {
     pub rule: Rgb888,
     /// What stands in for a picture that is missing.
     pub blank: Rgb888,
+    /// Marks on the live picture, which is no part of the theme: bright in both, with a dark rim.
+    pub marks: Marks,
 }
 
 impl Theme {
@@ -80,6 +95,7 @@ impl Theme {
         },
         rule: hex(0x33_45_68),
         blank: hex(0x05_0A_14),
+        marks: MARKS,
     };
 
     /// Dark on light: for bright halls.
@@ -118,8 +134,16 @@ impl Theme {
         },
         rule: hex(0xC9_D2_E0),
         blank: hex(0xDD_E3_EC),
+        marks: MARKS,
     };
 }
+
+const MARKS: Marks = Marks {
+    seen: hex(0xFF_FF_FF),
+    comparing: hex(0xF5_C9_5B),
+    done: hex(0x5E_E6_A8),
+    rim: hex(0x00_00_00),
+};
 
 impl Default for Theme {
     fn default() -> Self {
@@ -160,6 +184,16 @@ mod tests {
     fn contrast_is_that_of_wcag() {
         assert!((contrast(Rgb888::BLACK, Rgb888::WHITE) - 21.0).abs() < 0.01);
         assert!((contrast(hex(0x77_77_77), Rgb888::WHITE) - 4.48).abs() < 0.01);
+    }
+
+    #[test]
+    fn marks_show_on_their_rim() {
+        for theme in [Theme::DARK, Theme::LIGHT] {
+            let marks = theme.marks;
+            for mark in [marks.seen, marks.comparing, marks.done] {
+                assert!(contrast(mark, marks.rim) >= CONTRAST_LARGE_MIN);
+            }
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub(crate) fn without_face(means: OtherMeans) -> Notice {
             "Not by face? Please see the secretary's desk.",
         ),
         OtherMeans::InvitationOrSecretary => both(
-            "Xin đưa mã~QR trên giấy~mời trước máy~ảnh, hoặc đến bàn~thư~ký.",
+            "Xin~đưa mã~QR trên giấy~mời trước máy~ảnh, hoặc đến bàn~thư~ký.",
             "Not by face? Show your invitation's QR code, or see the secretary.",
         ),
     };
@@ -116,12 +116,12 @@ pub(crate) fn without_face(means: OtherMeans) -> Notice {
 pub(crate) fn hint(hint: Hint) -> Both {
     match hint {
         Hint::LookHere => both("Xin mời nhìn~vào màn~hình", "Please look at the screen"),
-        Hint::ComeCloser => both("Xin mời lại gần~hơn", "Please come closer"),
+        Hint::ComeCloser => both("Xin mời lại~gần~hơn", "Please come closer"),
         Hint::StepBack => both("Xin mời lùi~lại một~chút", "Please step back a little"),
         Hint::FaceForward => both("Xin mời nhìn~thẳng", "Please look straight ahead"),
-        Hint::MoreLight => both("Xin mời ra chỗ sáng~hơn", "Please step into the light"),
-        Hint::LessLight => both("Xin mời tránh ánh~sáng chói", "Please avoid the glare"),
-        Hint::HoldStill => both("Xin giữ~yên giây~lát", "Please hold still for a moment"),
+        Hint::MoreLight => both("Xin mời ra~chỗ sáng~hơn", "Please step into the light"),
+        Hint::LessLight => both("Xin mời tránh chói", "Please avoid the glare"),
+        Hint::HoldStill => both("Xin~mời giữ~yên", "Please hold still for a moment"),
         Hint::OneMoment => both("Xin chờ giây~lát", "One moment, please"),
     }
 }
@@ -176,8 +176,12 @@ pub(crate) fn recorded(at: TimeOfDay) -> Both {
     )
 }
 
-pub(crate) fn all_recorded() -> Both {
-    both("Đã ghi nhận điểm danh", "Attendance recorded")
+/// The same for several people, with the time where it is one and the same.
+pub(crate) fn all_recorded(at: Option<TimeOfDay>) -> Both {
+    match at {
+        Some(at) => recorded(at),
+        None => both("Đã ghi nhận điểm danh", "Attendance recorded"),
+    }
 }
 
 pub(crate) fn not_yet_recorded() -> Both {
@@ -269,7 +273,7 @@ fn second_means(vi: &str, en: &str, means: OtherMeans) -> Both {
             format!("{en} Please see the secretary's desk."),
         ),
         OtherMeans::InvitationOrSecretary => both(
-            format!("{vi} Xin đưa mã~QR trên giấy~mời trước máy~ảnh, hoặc đến bàn~thư~ký."),
+            format!("{vi} Xin~đưa mã~QR trên giấy~mời trước máy~ảnh, hoặc đến bàn~thư~ký."),
             format!("{en} Show your invitation's QR code, or see the secretary."),
         ),
     }
@@ -384,8 +388,6 @@ pub(crate) fn cause(kind: TroubleKind) -> Both {
     }
 }
 
-pub(crate) fn code_for_staff(code: &str, detail: &str) -> String {
-    let detail = tidy(detail);
-    let separator = if detail.is_empty() { "" } else { " · " };
-    format!("Mã lỗi · IT code: {code}{separator}{detail}")
+pub(crate) fn code_for_staff(code: &str) -> String {
+    format!("Mã lỗi · IT code: {code}")
 }

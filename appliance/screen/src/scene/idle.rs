@@ -128,7 +128,7 @@ fn ways_in<D: DrawTarget<Color = Rgb888>>(
         second.cut_top(grid.gap());
         first
     } else {
-        let first = second.cut_left(width / 2);
+        let first = second.cut_left(width * 9 / 20);
         let rule = second
             .cut_left(grid.px(4.0))
             .middle(Size::new(grid.px(0.25).max(1), height));
@@ -150,7 +150,7 @@ fn way_in<D: DrawTarget<Color = Rgb888>>(
     way: &Notice,
 ) -> Result<(), D::Error> {
     let (grid, tone) = (painter.grid, painter.context.theme.calm);
-    let icon = area.cut_left(grid.px(8.0));
+    let icon = area.cut_left(grid.px(7.0));
     painter.icon(icon, mark, tone, tone.panel)?;
     area.cut_left(grid.px(2.0));
     let (ink, muted) = (

@@ -21,15 +21,25 @@ pub(crate) fn looking<D: DrawTarget<Color = Rgb888>>(
     let grid = painter.grid;
     let mut rest = body.inset(grid.px(2.0), grid.px(2.0));
     let frame = if grid.portrait {
-        let height = rest.size.width * 4 / 3;
-        let frame = rest.cut_top(height.min(rest.size.height * 3 / 4));
+        // A camera that stands upright like the screen gives an upright picture.
+        let upright = looking
+            .picture
+            .as_ref()
+            .is_some_and(|it| it.height() > it.width());
+        let (width, most) = (rest.size.width, rest.size.height * 3 / 4);
+        let height = if upright {
+            width * 4 / 3
+        } else {
+            width * 3 / 4
+        };
+        let frame = rest.cut_top(height.min(most));
         rest.cut_top(grid.margin());
         frame
     } else {
-        let width = rest.size.height * 4 / 3;
-        let frame = rest.cut_left(width.min(rest.size.width * 7 / 10));
+        let width = (rest.size.height * 4 / 3).min(rest.size.width * 13 / 20);
+        let frame = rest.cut_left(width);
         rest.cut_left(grid.margin());
-        frame
+        frame.middle(Size::new(width, width * 3 / 4))
     };
     picture(painter, frame, looking)?;
     if let Some(count) = looking.count {
@@ -53,7 +63,7 @@ fn picture<D: DrawTarget<Color = Rgb888>>(
         painter.fill(frame, theme.blank)?;
     }
     painter.picture(place, picture)?;
-    painter.faces(place, picture, &looking.faces, (theme.calm, theme.good))
+    painter.faces(place, picture, &looking.faces)
 }
 
 fn hint<D: DrawTarget<Color = Rgb888>>(

@@ -101,9 +101,10 @@ pub(crate) fn notice<D: DrawTarget<Color = Rgb888>>(
     notice: &Notice,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
-    let mut rest = body.inset(grid.px(4.0), grid.px(2.0));
+    let mut rest = body.inset(grid.margin(), grid.px(2.0));
     let icon = if grid.portrait {
-        rest.cut_top(grid.px(20.0))
+        rest = rest.middle(Size::new(rest.size.width, grid.px(72.0)));
+        rest.cut_top(grid.px(16.0)).cut_left(grid.px(16.0))
     } else {
         rest.cut_left(grid.px(14.0))
     };
@@ -115,7 +116,12 @@ pub(crate) fn notice<D: DrawTarget<Color = Rgb888>>(
     }
     let ink = Ink::new(tone.ink, tone.ground);
     let muted = Ink::new(tone.muted, tone.ground);
-    let accent = Ink::new(tone.accent, tone.ground);
+    // A strip in the accent already says that something is wrong; the way on stands out by itself.
+    let headline_ink = if tone == painter.context.theme.alert {
+        ink
+    } else {
+        Ink::new(tone.accent, tone.ground)
+    };
     let Notice { headline, body } = notice;
     let stack = Stack::fitted(rest, |stack, scale| {
         let display = Fit::scaled(grid.display(), scale, 2);
@@ -123,7 +129,7 @@ pub(crate) fn notice<D: DrawTarget<Color = Rgb888>>(
         let sentence = Fit::scaled(grid.body(), scale, 4);
         let small = Fit::scaled(grid.small(), scale, 3);
         stack
-            .text(painter, &headline.vi, Weight::Bold, display, accent)
+            .text(painter, &headline.vi, Weight::Bold, display, headline_ink)
             .text(painter, &headline.en, Weight::Regular, label, muted)
             .gap(grid.px(2.0))
             .text(painter, &body.vi, Weight::Regular, sentence, ink)
@@ -148,7 +154,7 @@ fn meeting<D: DrawTarget<Color = Rgb888>>(
     label: &Both,
 ) -> Result<(), D::Error> {
     let (grid, tone) = (painter.grid, painter.context.theme.calm);
-    let mut rest = body.inset(grid.px(4.0), grid.margin());
+    let mut rest = body.inset(grid.margin(), grid.margin());
     if let Some(info) = info {
         let height = (rest.size.height / 2).min(grid.px(26.0));
         let card = rest.cut_bottom(height);

@@ -61,15 +61,41 @@ impl Stack {
         rule: Fit,
         ink: Ink,
     ) -> &mut Self {
-        let gap = if self.blocks.is_empty() { 0 } else { self.gap };
+        let gap = if self.height == 0 { 0 } else { self.gap };
         let left = self.area.size.height.saturating_sub(self.height + gap);
         let room = Size::new(self.area.size.width, left);
         let block = painter.fit(text, weight, room, rule);
+        self.block(block, ink)
+    }
+
+    /// Adds a block that is laid out already.
+    pub fn block(&mut self, block: Block, ink: Ink) -> &mut Self {
+        let gap = if self.height == 0 { 0 } else { self.gap };
         self.complete &= !block.cut;
-        if !block.lines.is_empty() {
+        if block.lines.is_empty() {
+            self.blocks.push((0, block, ink));
+        } else {
             self.height += gap + block.height();
             self.blocks.push((gap, block, ink));
             self.gap = 0;
+        }
+        self
+    }
+
+    /// Adds a text of which the beginning says enough: the pile counts as complete without its end.
+    pub fn shortened<D: DrawTarget<Color = Rgb888>>(
+        &mut self,
+        painter: &Painter<D>,
+        text: &str,
+        weight: Weight,
+        rule: Fit,
+        ink: Ink,
+    ) -> &mut Self {
+        let complete = self.complete;
+        self.text(painter, text, weight, rule, ink);
+        self.complete = complete;
+        if let Some((_, block, _)) = self.blocks.last_mut() {
+            block.cut = false;
         }
         self
     }

@@ -41,7 +41,7 @@ fn not_recorded<D: DrawTarget<Color = Rgb888>>(
     painter.fill(strip, tone.accent)?;
     let text = wording::not_recording();
     let ink = Ink::new(tone.on_accent, tone.accent);
-    let stack = Stack::fitted(strip.inset(grid.px(4.0), grid.gap()), |stack, scale| {
+    let stack = Stack::fitted(strip.inset(grid.margin(), grid.gap()), |stack, scale| {
         let body = Fit::scaled(grid.body(), scale, 1);
         let small = Fit::scaled(grid.small(), scale, 1);
         stack.text(painter, &text.vi, Weight::Bold, body, ink).text(
@@ -55,7 +55,7 @@ fn not_recorded<D: DrawTarget<Color = Rgb888>>(
     stack.draw(painter, Across::Left, Down::Middle)
 }
 
-/// The strip for IT staff.
+/// The strip for IT staff: the cause at the left, the code at the right.
 fn staff<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
     foot: Rectangle,
@@ -64,27 +64,30 @@ fn staff<D: DrawTarget<Color = Rgb888>>(
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
     painter.fill(foot, tone.panel)?;
-    let cause = wording::cause(trouble.kind);
-    let cause = format!("{} · {}", cause.vi, cause.en);
-    let code = wording::code_for_staff(trouble.kind.code(), &trouble.detail);
-    let stack = Stack::fitted(foot.inset(grid.px(4.0), grid.gap()), |stack, scale| {
-        let small = Fit::scaled(grid.small(), scale, 1);
-        let (ink, muted) = (tone.ink, tone.muted);
+    let (ink, muted) = (
+        Ink::new(tone.ink, tone.panel),
+        Ink::new(tone.muted, tone.panel),
+    );
+    let mut rest = foot.inset(grid.margin(), grid.gap());
+    let code = rest.cut_right(rest.size.width * 2 / 5);
+    rest.cut_right(grid.px(2.0));
+    let label = wording::code_for_staff(trouble.kind.code());
+    let stack = Stack::fitted(code, |stack, scale| {
+        let body = Fit::scaled(grid.px(3.0), scale, 1);
+        // A path may be longer than the strip is wide; its beginning says enough.
+        let small = Fit::line(grid.px(2.5 * scale), grid.px(2.25 * scale));
         stack
-            .text(
-                painter,
-                &cause,
-                Weight::Regular,
-                small,
-                Ink::new(ink, tone.panel),
-            )
-            .text(
-                painter,
-                &code,
-                Weight::Regular,
-                small,
-                Ink::new(muted, tone.panel),
-            );
+            .text(painter, &label, Weight::Bold, body, ink)
+            .shortened(painter, &trouble.detail, Weight::Regular, small, muted);
+    });
+    stack.draw(painter, Across::Right, Down::Middle)?;
+    let cause = wording::cause(trouble.kind);
+    let stack = Stack::fitted(rest, |stack, scale| {
+        let body = Fit::scaled(grid.px(3.0), scale, 1);
+        let small = Fit::scaled(grid.px(2.5), scale, 1);
+        stack
+            .text(painter, &cause.vi, Weight::Regular, body, ink)
+            .text(painter, &cause.en, Weight::Regular, small, muted);
     });
     stack.draw(painter, Across::Left, Down::Middle)
 }

@@ -7,7 +7,7 @@ use embedded_graphics::primitives::Rectangle;
 use super::stack::Stack;
 use crate::font::Weight;
 use crate::icon::Mark;
-use crate::layout::Cut;
+use crate::layout::{Cut, Grid};
 use crate::paint::{Across, Down, Ink, Painter};
 use crate::text::{self, Fit};
 use crate::theme::Tone;
@@ -59,7 +59,7 @@ pub(crate) fn several<D: DrawTarget<Color = Rgb888>>(
     let grid = painter.grid;
     let recorded = !welcomes.is_empty() && welcomes.iter().all(|one| one.recorded_at.is_some());
     let (mark, outcome) = if recorded {
-        (Mark::Tick, wording::all_recorded())
+        (Mark::Tick, wording::all_recorded(same_time(welcomes)))
     } else {
         (Mark::Dots, wording::not_yet_recorded())
     };
@@ -73,7 +73,7 @@ pub(crate) fn several<D: DrawTarget<Color = Rgb888>>(
         greeting.vi = format!("{}, {}", greeting.vi, others.vi);
         greeting.en = format!("{}, {}", greeting.en, others.en);
     }
-    let top = rest.cut_top(grid.px(6.0));
+    let top = rest.cut_top(greeting_height(grid));
     beside(painter, top, &greeting, tone)?;
     rest.cut_top(grid.px(0.5));
     let columns = if grid.portrait || shown <= 2 { 1 } else { 2 };
@@ -131,8 +131,12 @@ fn person<D: DrawTarget<Color = Rgb888>>(
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
     let mut main = body.inset(grid.margin(), grid.px(2.0));
-    let top = main.cut_top(grid.px(6.5));
+    let top = main.cut_top(greeting_height(grid));
     beside(painter, top, greeting, tone)?;
+    if grid.portrait {
+        // Upright there is more height than one person fills; what belongs together stays close.
+        main = main.middle(Size::new(main.size.width, grid.px(64.0)));
+    }
     let mut under = main;
     let under = under.cut_bottom(main.size.height * 45 / 100);
     let (_, title) = wording::address(who);
@@ -170,7 +174,7 @@ fn person<D: DrawTarget<Color = Rgb888>>(
         largest: grid.huge(),
         one_line: grid.px(8.0),
         smallest: grid.px(3.0),
-        lines_max: 2,
+        lines_max: if grid.portrait { 4 } else { 2 },
     };
     let at = (Across::Left, Down::Middle);
     painter.text(main, &who.name, Weight::Bold, rule, ink, at)?;
@@ -187,51 +191,55 @@ fn card<D: DrawTarget<Color = Rgb888>>(
     let grid = painter.grid;
     painter.panel(area, grid.px(1.5), Ink::new(tone.panel, tone.ground))?;
     let mut inner = area.inset(grid.px(1.5), grid.px(0.75));
-    let mut side = inner
-        .cut_left(grid.px(8.0))
-        .middle(Size::new(grid.px(8.0), grid.px(9.5)));
+    let icon = inner.cut_left(grid.px(5.0));
     let mark = match welcome.recorded_at {
         Some(_) => Mark::Tick,
         None => Mark::Dots,
     };
-    if let Some(at) = welcome.recorded_at {
-        painter.text(
-            side.cut_bottom(grid.px(3.75)),
-            &wording::time(at),
-            Weight::Bold,
-            Fit::line(grid.small(), grid.px(1.5)),
-            Ink::new(tone.accent, tone.panel),
-            (Across::Centre, Down::Middle),
-        )?;
-    }
-    let icon = side.middle(Size::new(grid.px(5.5), grid.px(5.5)));
     painter.icon(icon, mark, tone, tone.panel)?;
     inner.cut_left(grid.px(1.5));
     let who = &welcome.person;
     let (_, title) = wording::address(who);
-    let colour = if who.namesake {
-        tone.accent
-    } else {
-        tone.muted
+    let (ink, accent, muted) = (
+        Ink::new(tone.ink, tone.panel),
+        Ink::new(tone.accent, tone.panel),
+        Ink::new(tone.muted, tone.panel),
+    );
+    // The name is never cut; of office and unit the beginning says enough. Where two people bear
+    // one name, the unit tells them apart and stands alone.
+    let mut stack = Stack::new(inner);
+    let name = Fit {
+        largest: grid.px(7.5),
+        one_line: grid.px(4.25),
+        smallest: grid.px(2.0),
+        lines_max: 3,
     };
-    let (ink, under) = (Ink::new(tone.ink, tone.panel), Ink::new(colour, tone.panel));
-    let stack = Stack::fitted(inner, |stack, scale| {
-        let name = Fit {
-            one_line: grid.px(5.5 * scale),
-            ..Fit::scaled(grid.px(7.5), scale, 2)
-        };
-        let office = Fit::scaled(grid.px(2.75), scale, 2);
-        stack.text(painter, &who.name, Weight::Bold, name, ink);
-        // Where two bear one name, the unit is what matters and comes before the office.
-        if who.namesake {
-            stack.text(painter, &who.unit, unit_weight(who), office, under);
-        } else {
-            stack
-                .text(painter, &title, Weight::Regular, office, under)
-                .text(painter, &who.unit, unit_weight(who), office, under);
-        }
-    });
+    let office = Fit::line(grid.px(2.75), grid.px(2.25));
+    let room = inner
+        .size
+        .height
+        .saturating_sub(text::line_height(office.largest));
+    let block = painter.fit(
+        &who.name,
+        Weight::Bold,
+        Size::new(inner.size.width, room),
+        name,
+    );
+    stack.block(block, ink);
+    let (under, colour) = match (who.namesake, title.is_empty()) {
+        (true, _) | (false, true) => (who.unit.clone(), if who.namesake { accent } else { muted }),
+        (false, false) if who.unit.is_empty() => (title, muted),
+        (false, false) => (format!("{title} · {}", who.unit), muted),
+    };
+    stack.shortened(painter, &under, unit_weight(who), office, colour);
     stack.draw(painter, Across::Left, Down::Middle)
+}
+
+/// When all were recorded, where that is one minute.
+fn same_time(welcomes: &[Welcome]) -> Option<TimeOfDay> {
+    let first = welcomes.first()?.recorded_at?;
+    let same = |welcome: &Welcome| welcome.recorded_at == Some(first);
+    welcomes.iter().all(same).then_some(first)
 }
 
 fn unit_weight(who: &Person) -> Weight {
@@ -242,7 +250,13 @@ fn unit_weight(who: &Person) -> Weight {
     }
 }
 
-/// Vietnamese large, and English small beside it on the same baseline.
+/// Height that a greeting takes in pixels.
+fn greeting_height(grid: Grid) -> u32 {
+    grid.px(if grid.portrait { 9.5 } else { 6.0 })
+}
+
+/// Vietnamese large, and English small beside it on the same baseline, or beneath it where the
+/// screen is narrow.
 fn beside<D: DrawTarget<Color = Rgb888>>(
     painter: &mut Painter<D>,
     area: Rectangle,
@@ -250,11 +264,26 @@ fn beside<D: DrawTarget<Color = Rgb888>>(
     tone: Tone,
 ) -> Result<(), D::Error> {
     let grid = painter.grid;
+    let (accent, muted) = (
+        Ink::new(tone.accent, tone.ground),
+        Ink::new(tone.muted, tone.ground),
+    );
+    if grid.portrait {
+        let stack = Stack::fitted(area, |stack, scale| {
+            let (large, small) = (
+                Fit::scaled(grid.px(4.5), scale, 1),
+                Fit::scaled(grid.small(), scale, 1),
+            );
+            stack
+                .text(painter, &both.vi, Weight::Regular, large, accent)
+                .text(painter, &both.en, Weight::Regular, small, muted);
+        });
+        return stack.draw(painter, Across::Left, Down::Top);
+    }
     let rule = Fit::line(grid.px(4.5), grid.px(2.0));
     let mut room = area.size;
     room.width = room.width * 3 / 4;
     let first = painter.fit(&both.vi, Weight::Regular, room, rule);
-    let accent = Ink::new(tone.accent, tone.ground);
     painter.block(area, &first, accent, (Across::Left, Down::Middle))?;
     let mut rest = area;
     let used = first.lines.first().map_or(0, |line| {
@@ -267,6 +296,5 @@ fn beside<D: DrawTarget<Color = Rgb888>>(
     let spare = area.size.height as i32 - first.height() as i32;
     let line = spare / 2 + first.baseline(0) - second.baseline(0);
     rest.cut_top(u32::try_from(line).unwrap_or(0));
-    let muted = Ink::new(tone.muted, tone.ground);
     painter.block(rest, &second, muted, (Across::Left, Down::Top))
 }
