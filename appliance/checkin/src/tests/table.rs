@@ -231,6 +231,70 @@ fn a_silent_door_is_recorded() {
 }
 
 #[test]
+fn a_door_is_not_told_twice_for_one_record_at_a_time() {
+    let mut door = Door::new(|c| c.timings.release_answer = std::time::Duration::from_secs(60));
+    door.check(&[
+        (0, face(1, "A"), &["append 1: in A Face Compared 0.600"]),
+        (
+            30,
+            appended(1, 7),
+            &["release 7", "Welcome A at 0 (track 1)"],
+        ),
+        (20_000, face(2, "A"), &["AlreadyCalled A at 0 (track 2)"]),
+        (
+            20_100,
+            answered(7, Release::Opened),
+            &["append 2: door Opened for 7"],
+        ),
+        (
+            40_000,
+            face(3, "A"),
+            &["release 7", "AlreadyCalled A at 0 (track 3)"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_restart_owes_outcomes_only_where_none_is_written() {
+    let mut before = Door::new(|_| ());
+    let mut bodies = Vec::new();
+    let mut take = |door: &mut Door, input| {
+        let mut out = Vec::new();
+        door.0.handle(&super::fixture::now(0), input, &mut out);
+        bodies.extend(out.into_iter().filter_map(|command| match command {
+            Command::Append { body, .. } => Some(*body),
+            Command::Release { .. } | Command::Greet(_) | Command::Notify(_) => None,
+        }));
+    };
+    take(&mut before, face(1, "A"));
+    take(&mut before, appended(1, 1));
+    take(&mut before, answered(1, Release::Opened));
+    take(&mut before, face(2, "C"));
+    // A secretary wrote B down; no door was asked.
+    let Body::CheckIn(check_in) = bodies[0].clone() else {
+        panic!("{bodies:?}");
+    };
+    bodies.push(Body::CheckIn(CheckIn {
+        person: person("B"),
+        means: Means::Secretary,
+        actor: Some(person("THU-KY")),
+        ..check_in
+    }));
+    let records: Vec<_> = (1..)
+        .zip(bodies)
+        .map(|(n, body)| record(n, 0, body))
+        .collect();
+    let mut door = Door::restored(|_| (), &records);
+    assert_eq!(door.0.headcount().present, 3);
+    assert_eq!(door.at(10, Input::Tick), ["append 1: door NoAnswer for 3"]);
+    let mut door = Door::restored(|c| c.release = DoorRelease::None, &records);
+    assert_eq!(
+        door.at(10, Input::Tick),
+        ["append 1: door NotConfigured for 3"]
+    );
+}
+
+#[test]
 fn a_stranger_is_told_courteously_and_recorded_once() {
     let mut door = Door::new(|_| ());
     door.check(&[
@@ -392,6 +456,8 @@ fn a_face_never_names_whom_it_must_not() {
             &["second means (track 3)", "append 5: refused Ambiguous"],
         ),
     ]);
+    // Nor is the face tied to the code that came after it.
+    assert!(shown(&door).contains(&"second means (track 1)".to_owned()));
     let mut door = Door::new(|_| ());
     let low: &[&str] = &[
         "second means (track 1)",
