@@ -30,32 +30,19 @@ pub(crate) fn place(area: Rectangle, picture: &Picture) -> Rectangle {
 impl<D: DrawTarget<Color = Rgb888>> Painter<'_, D> {
     /// Fills an area with the picture, mirrored, between its pixels interpolated.
     pub fn picture(&mut self, area: Rectangle, picture: &Picture) -> Result<(), D::Error> {
-        if area.is_zero_sized() {
-            return Ok(());
-        }
         let row_bytes = picture.width() as usize * 3;
-        let down = Axis::new(picture.height(), area.size.height);
-        let across = Axis::new(picture.width(), area.size.width);
-        self.with_row(|painter, row| {
-            for y in 0..area.size.height {
-                let (upper, lower, below) = down.at(y);
-                let line = |at: usize| &picture.rgb()[at * row_bytes..(at + 1) * row_bytes];
-                scale_row(
-                    row,
-                    line(upper),
-                    line(lower),
-                    below,
-                    &across,
-                    area.size.width,
-                );
-                let corner = area.top_left + Point::new(0, y as i32);
-                let strip = Rectangle::new(corner, Size::new(area.size.width, 1));
-                painter
-                    .target
-                    .fill_contiguous(&strip, row.iter().copied())?;
-            }
-            Ok(())
-        })
+        let line = |at: usize| &picture.rgb()[at * row_bytes..(at + 1) * row_bytes];
+        let columns = positions(picture.width(), area.size.width);
+        let strip = Size::new(area.size.width, 1);
+        for (y, at) in positions(picture.height(), area.size.height).enumerate() {
+            self.scratch
+                .between(line(at.first), line(at.second), at.part);
+            self.scratch.across(columns.clone());
+            let strip = Rectangle::new(area.top_left + Point::new(0, y as i32), strip);
+            let row = self.scratch.row.iter().copied();
+            self.target.fill_contiguous(&strip, row)?;
+        }
+        Ok(())
     }
 
     /// Marks the faces of a picture that fills `area`.
@@ -165,58 +152,66 @@ fn mirrored(area: Rectangle, picture: &Picture, face: &FaceBox) -> Option<Rectan
         .then(|| Rectangle::new(from, Size::new(size.x as u32, size.y as u32)))
 }
 
-/// Maps pixels of the screen to positions between pixels of the picture, along one side.
-struct Axis {
-    step: i64,
-    last: i64,
+/// Where a pixel of the screen lies between two of the picture, along one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Position {
+    first: usize,
+    second: usize,
+    /// How far towards the second, 0 to 255 of 256.
+    part: u16,
 }
 
-impl Axis {
-    fn new(picture: u32, screen: u32) -> Self {
-        let picture = i64::from(picture);
-        Self {
-            step: (picture << 16) / i64::from(screen.max(1)),
-            last: picture - 1,
+/// The positions of all pixels of a side of the screen, in order.
+fn positions(picture: u32, screen: u32) -> impl DoubleEndedIterator<Item = Position> + Clone {
+    let last = i64::from(picture) - 1;
+    let step = (i64::from(picture) << 16) / i64::from(screen.max(1));
+    (0..screen).map(move |pixel| {
+        let centre = (i64::from(pixel) * step + step / 2 - (1 << 15)).max(0);
+        let first = (centre >> 16).min(last);
+        Position {
+            first: first as usize,
+            second: (first + 1).min(last) as usize,
+            part: ((centre & 0xFFFF) >> (16 - FRACTION_BITS)) as u16,
         }
-    }
-
-    /// The two picture pixels around a screen pixel's centre, and how far it lies towards the
-    /// second, 0 to 256.
-    fn at(&self, pixel: u32) -> (usize, usize, u32) {
-        let centre = (i64::from(pixel) * self.step + self.step / 2 - (1 << 15)).max(0);
-        let first = (centre >> 16).min(self.last);
-        let second = (first + 1).min(self.last);
-        let part = (centre & 0xFFFF) >> (16 - FRACTION_BITS);
-        (first as usize, second as usize, part as u32)
-    }
+    })
 }
 
-/// One line of the screen from the two lines of the picture around it.
-fn scale_row(
-    row: &mut Vec<Rgb888>,
-    upper: &[u8],
-    lower: &[u8],
-    below: u32,
-    across: &Axis,
-    width: u32,
-) {
-    row.clear();
-    row.extend((0..width).rev().map(|x| {
-        let (left, right, beside) = across.at(x);
-        let channel = |channel: usize| {
-            let (left, right) = (left * 3 + channel, right * 3 + channel);
-            let top = blend(upper[left], upper[right], beside);
-            let bottom = blend(lower[left], lower[right], beside);
-            let whole = (top << FRACTION_BITS) + (bottom * below) - (top * below);
-            (whole >> (2 * FRACTION_BITS)) as u8
-        };
-        Rgb888::new(channel(0), channel(1), channel(2))
-    }));
+/// Lines on their way from the picture to the screen, reused from one line to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// One line of the picture between two of its lines, with [`FRACTION_BITS`] more bits.
+    line: Vec<u16>,
+    /// One line of the screen.
+    row: Vec<Rgb888>,
 }
 
-/// Between two values, with [`FRACTION_BITS`] more bits.
-fn blend(one: u8, other: u8, part: u32) -> u32 {
-    u32::from(one) * ((1 << FRACTION_BITS) - part) + u32::from(other) * part
+impl Scratch {
+    /// Interpolates between two lines of the picture.
+    fn between(&mut self, upper: &[u8], lower: &[u8], part: u16) {
+        self.line.clear();
+        let pairs = upper.iter().zip(lower);
+        self.line.extend(pairs.map(|(upper, lower)| {
+            // At most 255 × 256, which is within 16 bits.
+            u16::from(*upper) * ((1 << FRACTION_BITS) - part) + u16::from(*lower) * part
+        }));
+    }
+
+    /// Interpolates along the line, from right to left: a mirror.
+    fn across(&mut self, columns: impl DoubleEndedIterator<Item = Position>) {
+        let line = &self.line;
+        self.row.clear();
+        self.row.extend(columns.rev().map(|at| {
+            let left = &line[at.first * 3..at.first * 3 + 3];
+            let right = &line[at.second * 3..at.second * 3 + 3];
+            let part = u32::from(at.part);
+            let channel = |channel: usize| {
+                let left = u32::from(left[channel]) * ((1 << FRACTION_BITS) - part);
+                let sum = left + u32::from(right[channel]) * part;
+                (sum >> (2 * FRACTION_BITS)) as u8
+            };
+            Rgb888::new(channel(0), channel(1), channel(2))
+        }));
+    }
 }
 
 #[cfg(test)]
@@ -244,11 +239,8 @@ mod tests {
 
     #[test]
     fn the_picture_is_mirrored() {
-        let mut row = Vec::new();
         let line = [10, 0, 0, 20, 0, 0, 30, 0, 0];
-        scale_row(&mut row, &line, &line, 0, &Axis::new(3, 3), 3);
-        let reds: Vec<u8> = row.iter().map(|colour| colour.r()).collect();
-        assert_eq!(reds, [30, 20, 10]);
+        assert_eq!(reds(&line, &line, 0, 3), [30, 20, 10]);
         let area = Rectangle::new(Point::zero(), Size::new(200, 100));
         let face = FaceBox {
             x: 0.0,
@@ -284,10 +276,29 @@ mod tests {
 
     #[test]
     fn scaling_interpolates_between_pixels() {
-        let mut row = Vec::new();
-        let line = [0, 0, 0, 200, 0, 0];
-        scale_row(&mut row, &line, &line, 0, &Axis::new(2, 4), 4);
-        let reds: Vec<u8> = row.iter().map(|colour| colour.r()).collect();
-        assert_eq!(reds, [200, 150, 50, 0]);
+        let (dark, light) = ([0, 0, 0, 200, 0, 0], [100, 0, 0, 200, 0, 0]);
+        assert_eq!(reds(&dark, &dark, 0, 4), [200, 150, 50, 0]);
+        assert_eq!(reds(&dark, &light, 128, 2), [200, 50]);
+        assert_eq!(reds(&[255; 6], &[255; 6], 255, 5), [255; 5]);
+    }
+
+    #[test]
+    fn every_pixel_of_the_picture_is_within_its_lines() {
+        for (picture, screen) in [(1, 1), (1, 900), (640, 499), (640, 1), (8192, 3), (3, 8192)] {
+            for at in positions(picture, screen) {
+                assert!(
+                    at.first <= at.second && at.second < picture as usize,
+                    "{at:?}"
+                );
+            }
+        }
+    }
+
+    /// The reds of a line of the screen so many pixels wide.
+    fn reds(upper: &[u8], lower: &[u8], part: u16, width: u32) -> Vec<u8> {
+        let mut scratch = Scratch::default();
+        scratch.between(upper, lower, part);
+        scratch.across(positions(upper.len() as u32 / 3, width));
+        scratch.row.iter().map(|colour| colour.r()).collect()
     }
 }

@@ -10,6 +10,7 @@ use embedded_graphics::primitives::Rectangle;
 use crate::Context;
 use crate::font::{Fonts, Weight};
 use crate::layout::Grid;
+use crate::live::Scratch;
 use crate::text::{self, Block, Fit};
 
 /// Where a block stands within its area, across.
@@ -52,7 +53,7 @@ pub(crate) struct Painter<'a, D> {
     #[cfg(test)]
     pub cut: usize,
     coverage: Vec<u8>,
-    row: Vec<Rgb888>,
+    pub scratch: Scratch,
 }
 
 impl<'a, D: DrawTarget<Color = Rgb888>> Painter<'a, D> {
@@ -67,7 +68,7 @@ impl<'a, D: DrawTarget<Color = Rgb888>> Painter<'a, D> {
             #[cfg(test)]
             cut: 0,
             coverage: Vec::new(),
-            row: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -226,17 +227,6 @@ impl<'a, D: DrawTarget<Color = Rgb888>> Painter<'a, D> {
             self.fill(flank, ink.ink)?;
         }
         Ok(())
-    }
-
-    /// A row of colours for one line of pixels, lent so that its memory is reused.
-    pub fn with_row(
-        &mut self,
-        with: impl FnOnce(&mut Self, &mut Vec<Rgb888>) -> Result<(), D::Error>,
-    ) -> Result<(), D::Error> {
-        let mut row = std::mem::take(&mut self.row);
-        let result = with(self, &mut row);
-        self.row = row;
-        result
     }
 }
 

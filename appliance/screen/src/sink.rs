@@ -16,7 +16,10 @@ pub const PNG_FILES_MAX: u32 = 100_000;
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// A file or its directory cannot be written.
-    #[error("the picture {} cannot be written; check the directory and its free space", path.display())]
+    #[error(
+        "the picture {} cannot be written; check the directory and its free space",
+        path.display()
+    )]
     Write {
         /// Which file.
         path: PathBuf,
@@ -36,7 +39,10 @@ pub enum SinkError {
         source: image::ImageError,
     },
     /// The sink has written [`PNG_FILES_MAX`] files.
-    #[error("{PNG_FILES_MAX} pictures are written to {}; name a fresh directory", directory.display())]
+    #[error(
+        "{PNG_FILES_MAX} pictures are written to {}; name a fresh directory",
+        directory.display()
+    )]
     TooMany {
         /// Where to.
         directory: PathBuf,
@@ -45,7 +51,10 @@ pub enum SinkError {
     #[error("the window was closed")]
     Closed,
     /// The window cannot be opened or drawn to.
-    #[error("the window does not work ({reason}); is there an X server, and DISPLAY set?")]
+    #[error(
+        "the window does not work ({reason}); it needs an X server named by DISPLAY, and Debian's \
+         packages libx11-6 and libxcursor1"
+    )]
     Window {
         /// What the window library says.
         reason: String,

@@ -150,7 +150,7 @@ fn strip_prefix_of_any_case<'t>(text: &'t str, prefix: &str) -> Option<&'t str> 
         rest.next()
             .is_some_and(|other| other.to_lowercase().eq(letter.to_lowercase()))
     });
-    same.then(|| rest.as_str())
+    same.then_some(rest.as_str())
 }
 
 pub(crate) fn welcome(person: &Person) -> Both {
