@@ -1,5 +1,8 @@
 //! How every database file here is opened: who may write, how durable a commit is, which version
 //! of the tables it has. One writing process per file, held by a lock beside it.
+//!
+//! A database that exists is opened by SQLite alone. Whoever closes a file, however it was opened,
+//! gives up all locks that the process has on it (POSIX), and with them those of SQLite.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -12,7 +15,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 
-use crate::error::LedgerError;
+use crate::error::{Damage, LedgerError};
 
 /// How long to wait for a reader that stands in the way, or for somebody's shell on the file.
 /// Longer than any of our readers holds a page, shorter than a person waits.
@@ -20,6 +23,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// The write-ahead log is cut back to this when it was longer for a while: a few thousand records.
 const LOG_BYTES_MAX: u32 = 8 << 20;
+
+/// The smallest page that SQLite has, and so the smallest database that is not empty.
+const DATABASE_BYTES_MIN: u64 = 512;
 
 /// What a file is for.
 pub(crate) struct Purpose {
@@ -79,6 +85,7 @@ fn read_holder(file: &mut File) -> Option<u32> {
 /// Opens a file for writing, and makes or migrates it. The caller holds its [`Lock`].
 pub(crate) fn open_writer(path: &Path, purpose: &Purpose) -> Result<Connection, LedgerError> {
     make_file(path, purpose.mode)?;
+    check_length(path)?;
     let sqlite = |error| LedgerError::sqlite(path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
@@ -99,7 +106,7 @@ pub(crate) fn open_writer(path: &Path, purpose: &Purpose) -> Result<Connection, 
 /// Opens a file that another process may be writing, for reading only.
 pub(crate) fn open_reader(path: &Path, purpose: &Purpose) -> Result<Connection, LedgerError> {
     // SQLite says of a missing file that it cannot open it, which helps nobody.
-    File::open(path).map_err(|source| match source.kind() {
+    path.metadata().map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => LedgerError::Missing {
             path: path.to_owned(),
         },
@@ -280,6 +287,24 @@ fn make_file(path: &Path, mode: u32) -> Result<(), LedgerError> {
         Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(source) => Err(io(source)),
     }
+}
+
+/// Refuses what SQLite would take for a new database and begin anew over: a file cut off within its
+/// first bytes, and an emptied one whose log is still there.
+fn check_length(path: &Path) -> Result<(), LedgerError> {
+    let metadata = path.metadata();
+    let length = metadata
+        .map_err(|source| LedgerError::io(path, source))?
+        .len();
+    let log = suffixed(path, "-wal");
+    let has_log = log.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    if length >= DATABASE_BYTES_MIN || (length == 0 && !has_log) {
+        return Ok(());
+    }
+    Err(LedgerError::corrupt(
+        path,
+        Damage::Field("the file's length"),
+    ))
 }
 
 pub(crate) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
