@@ -23,8 +23,8 @@ pub const PENDING_MAX: usize = PASSAGES_PENDING_MAX + REFUSALS_PENDING_MAX + OWE
 pub const OWED_MAX: usize = 64;
 
 /// Most refusals of one reason that are recorded in any minute. A corridor of passers-by must not
-/// fill the ledger; whoever asks why somebody was not called asks about a few minutes, not thousands
-/// of strangers.
+/// fill the ledger; whoever asks why somebody was not called asks about a few minutes, not about
+/// thousands of strangers.
 pub const REFUSALS_PER_MINUTE_MAX: usize = 6;
 
 /// Most releases that may wait for the door's answer at once.
