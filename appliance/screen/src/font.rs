@@ -229,6 +229,8 @@ fn parse(weight: Weight, bytes: &[u8]) -> Result<Font, FontError> {
     let settings = FontSettings {
         // The geometry is prepared for the size of names; small print looks the same with it.
         scale: 64.0,
+        // Ligatures are not used: each letter of a name is drawn as it is written.
+        load_substitutions: false,
         ..FontSettings::default()
     };
     let font =

@@ -120,8 +120,8 @@ pub(crate) fn hint(hint: Hint) -> Both {
         Hint::StepBack => both("Xin mời lùi~lại một~chút", "Please step back a little"),
         Hint::FaceForward => both("Xin mời nhìn~thẳng", "Please look straight ahead"),
         Hint::MoreLight => both("Xin mời ra~chỗ sáng~hơn", "Please step into the light"),
-        Hint::LessLight => both("Xin mời tránh chói", "Please avoid the glare"),
-        Hint::HoldStill => both("Xin~mời giữ~yên", "Please hold still for a moment"),
+        Hint::LessLight => both("Xin mời tránh ánh~sáng~chói", "Please avoid the glare"),
+        Hint::HoldStill => both("Xin~giữ~yên giây~lát", "Please hold still for a moment"),
         Hint::OneMoment => both("Xin chờ giây~lát", "One moment, please"),
     }
 }
@@ -335,7 +335,7 @@ pub(crate) fn trouble(kind: TroubleKind) -> Notice {
                 "Attendance is still being recorded",
             ),
             body: both(
-                "Giờ ghi~nhận sẽ được hiệu~chỉnh sau. Kính mời đại~biểu điểm~danh như thường~lệ.",
+                "Giờ ghi~nhận sẽ được hiệu~chỉnh sau. Kính~mời đại~biểu điểm~danh như thường~lệ.",
                 "Times will be corrected later. Please check in as usual.",
             ),
         }
