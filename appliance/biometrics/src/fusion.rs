@@ -34,6 +34,7 @@ pub struct Evidence {
     frames: u32,
     /// Who came first in how many frames.
     leaders: Vec<(PersonId, u32)>,
+    mean: Vec<f32>,
     found: Vec<Candidate>,
 }
 
@@ -126,8 +127,10 @@ impl Evidence {
         if self.frames == 0 {
             return None;
         }
-        let mean: Vec<f32> = self.sum.iter().map(|total| total / self.weight).collect();
-        gallery.search_values(&mean, 2, &mut self.found);
+        self.mean.clear();
+        let mean = self.sum.iter().map(|total| total / self.weight);
+        self.mean.extend(mean);
+        gallery.search_values(&self.mean, 2, &mut self.found);
         let ranked = |candidate: &Candidate| {
             gallery.person(candidate.person).map(|person| Ranked {
                 person: person.clone(),

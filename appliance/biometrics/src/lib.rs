@@ -6,6 +6,7 @@
 
 pub mod align;
 pub mod enrolment;
+mod flat;
 pub mod fusion;
 pub mod gallery;
 pub mod geometry;
@@ -15,8 +16,9 @@ pub mod track;
 
 pub use align::{ALIGNED_SIDE_PX, AlignError, Similarity, align};
 pub use enrolment::{EnrolmentRefusal, EnrolmentRules, Portrait, check_portrait};
+pub use flat::search_flat;
 pub use fusion::{Evidence, FusionError};
-pub use gallery::{Candidate, Gallery, GalleryError, search_flat};
+pub use gallery::{Candidate, Gallery, GalleryError, Scoring};
 pub use geometry::{Detection, Landmarks, Point, Rect};
 pub use policy::{OperatingPoint, Policy, PolicyConfig, PolicyError};
 pub use quality::{Quality, QualityDefect, QualityLimits, assess, assess_aligned};

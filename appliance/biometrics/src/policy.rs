@@ -51,7 +51,9 @@ pub struct PolicyConfig {
     /// How often a stranger at the door may be called by somebody's name: a false positive
     /// identification rate, per stranger.
     pub strangers_called_max: f64,
-    /// How far the best must be ahead of the next person, as a difference of scores.
+    /// How far the best must be ahead of the next person, as a difference of scores. On public
+    /// photographs of 357 people, rosters of 200, one person in 500 of those above 0.45 stayed
+    /// within the default of 0.06 of somebody else.
     pub margin: f32,
     /// Usable frames of a track before anything is decided; at least 2, so that no single frame
     /// ever decides.
@@ -94,7 +96,8 @@ pub struct Policy {
 pub const FRAMES_MAX: u32 = 100;
 
 impl Policy {
-    /// Chooses the threshold for a roster of `people` who have references.
+    /// Chooses the threshold for a roster of `people` who have references; where a gallery compares
+    /// with more vectors than people, [`crate::Gallery::rows`] is the number to give.
     ///
     /// A stranger is compared with everybody, so the false positive identification rate is
     /// 1 − (1 − FMR)^N, about N × FMR (ISO/IEC 19795-1 calls it FPIR). The FMR that keeps it within

@@ -180,6 +180,16 @@ impl Tracker {
         }
     }
 
+    /// Lets the settled tracks be compared once more: what they were compared with has been
+    /// replaced, so that what came of it says nothing any more.
+    pub fn reopen(&mut self) {
+        for track in &mut self.tracks {
+            if track.stage == Stage::Settled {
+                track.stage = Stage::Approaching;
+            }
+        }
+    }
+
     /// All that live, oldest first.
     #[must_use]
     pub fn tracks(&self) -> &[Track] {
@@ -518,6 +528,8 @@ mod tests {
         );
         assert_eq!(update.tracks[0].stage, Stage::Settled);
         assert!(!update.tracks[0].wants_template());
+        tracker.reopen();
+        assert!(tracker.tracks()[0].wants_template());
     }
 
     #[test]

@@ -17,15 +17,23 @@ pub struct LumaStats {
     pub deviation: f32,
 }
 
+/// Pixels whose squares add up within 32 bits: 65,536 × 255² is just below 2³².
+const RUN: usize = 1 << 16;
+
 /// Mean and standard deviation over a whole picture.
 #[must_use]
 pub fn luma_stats(picture: &Picture) -> LumaStats {
     let (pixels, _) = picture.rgb().as_chunks::<3>();
     let (mut sum, mut squares) = (0_u64, 0_u64);
-    for &[red, green, blue] in pixels {
-        let luma = u64::from(luma_of(red, green, blue));
-        sum += luma;
-        squares += luma * luma;
+    for run in pixels.chunks(RUN) {
+        let (mut run_sum, mut run_squares) = (0_u32, 0_u32);
+        for &[red, green, blue] in run {
+            let luma = u32::from(luma_of(red, green, blue));
+            run_sum += luma;
+            run_squares += luma * luma;
+        }
+        sum += u64::from(run_sum);
+        squares += u64::from(run_squares);
     }
     let count = pixels.len() as f64;
     let mean = sum as f64 / count;
