@@ -56,7 +56,10 @@ pub fn open_verified(directory: &Path, model: &Model) -> Result<VerifiedModel, M
             id: model.id.clone(),
         });
     };
-    let remedy = "run `deploy/setup`, which prepares it";
+    let remedy = match model.source {
+        Some(_) => "run `deploy/setup`, which prepares it",
+        None => "run `cargo run -p models -- prepare`, which makes it from the published file",
+    };
     open(
         model,
         prepared_path(directory, &prepared.file),
