@@ -21,10 +21,10 @@ use vocabulary::{
 const ROUNDS: usize = 7;
 
 /// Appends of one round, one by one.
-const SINGLE_APPENDS: usize = 1500;
+const SINGLE_APPENDS: usize = 1000;
 
 /// Batches of one round, and records of a batch.
-const BATCHES: usize = 100;
+const BATCHES: usize = 50;
 const BATCH_RECORDS: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {

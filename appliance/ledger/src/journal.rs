@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use record::{Body, Chain, RECORD_BYTES_MAX, Record};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Statement, TransactionBehavior, params};
 use vocabulary::{DeviceId, Digest, Epoch, Sequence, Stamp};
 
 use crate::database::{Lock, Purpose, open_writer};
@@ -404,9 +404,17 @@ fn check_tail(
 }
 
 fn insert(connection: &Connection, bytes: &[u8], tail: &Tail) -> Result<(), rusqlite::Error> {
+    let mut statement = connection.prepare_cached(INSERT)?;
+    insert_with(&mut statement, bytes, tail)
+}
+
+fn insert_with(
+    statement: &mut Statement<'_>,
+    bytes: &[u8],
+    tail: &Tail,
+) -> Result<(), rusqlite::Error> {
     // SQLite counts rows to 2^63, so a number beyond that cannot have been reached.
     let sequence = i64::try_from(tail.sequence.0).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare_cached(INSERT)?;
     statement.execute(params![sequence, tail.digest.0, bytes])?;
     Ok(())
 }
@@ -416,8 +424,10 @@ fn write_rows(
     rows: &[(Vec<u8>, Tail)],
 ) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut statement = transaction.prepare_cached(INSERT)?;
     for (bytes, tail) in rows {
-        insert(&transaction, bytes, tail)?;
+        insert_with(&mut statement, bytes, tail)?;
     }
+    drop(statement);
     transaction.commit()
 }
