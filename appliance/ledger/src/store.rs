@@ -20,7 +20,8 @@ use seal::{
     seal_template, wrap,
 };
 use vocabulary::{
-    Attendance, DeviceId, MeetingId, OrganisationId, PersonId, ReferenceId, Roster, WallTime,
+    Attendance, DeviceId, Meeting, MeetingId, OrganisationId, PersonId, ReferenceId, Roster,
+    WallTime,
 };
 
 use crate::database::{Lock, Purpose, empty_log, open_writer};
@@ -162,7 +163,8 @@ impl LocalStore {
     }
 
     /// Takes over a roster, whole: the one before it, its copies of references and its key are
-    /// gone in the same transaction. The same generation again changes nothing and is success.
+    /// gone in the same transaction. The same generation again is success; it changes something
+    /// only where the meeting's key is gone or does not open, and then makes a new one.
     ///
     /// # Errors
     /// [`StoreError::Older`], [`StoreError::Conflict`], [`StoreError::OtherOrganisation`],
@@ -170,7 +172,8 @@ impl LocalStore {
     /// enrolments does not open; [`StoreError::Database`]. The roster before it stays then.
     pub fn put_roster(&mut self, roster: &Roster, at: WallTime) -> Result<Imported, StoreError> {
         let (transaction, access) = self.begin()?;
-        let changed = access.check_generation(&transaction, roster)?;
+        let newer = access.check_generation(&transaction, roster)?;
+        let changed = newer || !access.has_key(&transaction, roster.meeting())?;
         let mut unreadable = Vec::new();
         if changed {
             let scope = Scope {
@@ -460,6 +463,19 @@ impl Access<'_> {
             })
         } else {
             Ok(roster.generation() > stored)
+        }
+    }
+
+    /// Whether the meeting's key is there and opens on this device.
+    fn has_key(&self, connection: &Connection, meeting: &Meeting) -> Result<bool, StoreError> {
+        let scope = Scope {
+            organisation: meeting.organisation.clone(),
+            meeting: Some(meeting.id.clone()),
+        };
+        match read_key(connection, self.path, self.device, self.keys, &scope) {
+            Ok(key) => Ok(key.is_some()),
+            Err(StoreError::Seal(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

@@ -47,8 +47,10 @@ pub enum SealError {
     },
     /// A wrapped key is not for this device, or not the key it should be.
     #[error(
-        "the key of {0} does not open: it was changed, or wrapped for another device; import the \
-         roster again"
+        "the key of {scope} does not open: it was changed, or wrapped for another device or device \
+         key; restore that key, or {way_out}",
+        scope = .0,
+        way_out = way_out(.0)
     )]
     Wrapped(Scope),
     /// A public key that is no point to wrap a key for.
@@ -68,4 +70,11 @@ pub enum SealError {
     /// The AEAD refused to encrypt, which it does only for lengths far beyond any template.
     #[error("it is too long to be sealed")]
     TooLong,
+}
+
+fn way_out(scope: &Scope) -> &'static str {
+    match scope.meeting {
+        Some(_) => "import the roster again",
+        None => "forget all enrolments and enrol everybody again",
+    }
 }

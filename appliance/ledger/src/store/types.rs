@@ -85,7 +85,7 @@ pub struct Enrolled {
 /// What came of the import of a roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// Whether it is another roster than was there before.
+    /// Whether anything was written: the roster is news, or its key had to be made anew.
     pub changed: bool,
     /// Who is to be called by face and has no reference: only another means calls them.
     pub without_reference: Vec<PersonId>,
