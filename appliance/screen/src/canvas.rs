@@ -98,6 +98,16 @@ impl Canvas {
         let Ok(()) = self.fill_contiguous(&area, colours);
     }
 
+    /// A canvas that shows a picture, pixel by pixel.
+    ///
+    /// # Errors
+    /// [`CanvasError`] beyond [`CANVAS_SIDE_PX_MAX`] or [`CANVAS_PIXELS_MAX`].
+    pub fn of(picture: &imaging::Picture) -> Result<Self, CanvasError> {
+        let mut canvas = Self::new(picture.width(), picture.height())?;
+        canvas.copy_from_rgb(picture.rgb());
+        Ok(canvas)
+    }
+
     /// Takes over the pixels of a picture of the same size; those of another are not taken.
     pub(crate) fn copy_from_rgb(&mut self, pixels: &[u8]) {
         if pixels.len() == self.pixels.len() {

@@ -1,0 +1,202 @@
+//! The command line: what can be typed, and what `--help` says about it. Nothing is done here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Takes the roll at a meeting-room door, by face, on the device.
+#[derive(Debug, Parser)]
+#[command(name = "kiosk", version, max_term_width = 100, after_help = EXIT_HELP)]
+pub struct Cli {
+    /// The configuration (TOML). Without it, every key has its default; see
+    /// deploy/kiosk.example.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_HELP: &str = "\
+Exit status: 0 done; 1 refused or failed, and the message says what to do; 2 the command line is \
+wrong; 3 attendance cannot be recorded (ledger full, read-only, locked, corrupt or of a newer \
+version).
+The log goes to standard error; RUST_LOG=info (or debug, warn) sets its level. It holds no names \
+and no pictures.";
+
+/// What the kiosk can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take the roll: camera, faces, records, screen. Ends with Ctrl-C.
+    Run(RunArgs),
+    /// Make references of a person from photographs or the camera.
+    ///
+    /// Each picture must show one face, near, sharp and from the front; one that is refused says
+    /// why. Pictures are not kept, only what the comparer computes from them, encrypted.
+    Enrol(EnrolArgs),
+    /// Bring in, list and take out rosters.
+    #[command(subcommand)]
+    Roster(RosterCommand),
+    /// Who is present, who is absent, since when and by which means.
+    Roll(RollArgs),
+    /// Check or copy out the attendance records.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Look at camera, models, runtime, fonts, disk and clock: what is wrong and what to do.
+    Doctor,
+    /// Watch the whole of it at work on a few public portraits.
+    Demo(DemoArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Play a recording in place of the camera: a folder of pictures, or a video that ffmpeg
+    /// reads. Its own clock counts, and no frame is left out.
+    #[arg(long, value_name = "PATH")]
+    pub replay: Option<PathBuf>,
+
+    /// Frames a second of a folder of pictures.
+    #[arg(long, value_name = "FPS", default_value_t = 10, requires = "replay",
+        value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub replay_fps: u32,
+
+    /// The meeting; without it, the one whose time it is at this door.
+    #[arg(long, value_name = "ID")]
+    pub meeting: Option<String>,
+}
+
+/// Arguments of `enrol`.
+#[derive(Debug, Args)]
+pub struct EnrolArgs {
+    /// The person's id, as on the roster.
+    #[arg(long, value_name = "ID")]
+    pub person: String,
+
+    /// Take the picture with the camera, now.
+    #[arg(long, conflicts_with = "photographs")]
+    pub camera: bool,
+
+    /// Remove the references that the person has before adding these.
+    #[arg(long)]
+    pub replace: bool,
+
+    /// Photographs: JPEG, PNG, WebP, BMP or GIF (first frame).
+    #[arg(value_name = "PHOTOGRAPH", required_unless_present = "camera")]
+    pub photographs: Vec<PathBuf>,
+}
+
+/// What can be done with rosters.
+#[derive(Debug, Subcommand)]
+pub enum RosterCommand {
+    /// Bring in a roster, replacing the meeting's earlier one.
+    ///
+    /// JSON holds the meeting and its people. CSV holds the people, as a secretary saves them from
+    /// a spreadsheet, and the meeting is given by the options below.
+    Import(ImportArgs),
+    /// The meetings whose rosters are here.
+    List,
+    /// Write a roster out.
+    Export(ExportArgs),
+}
+
+/// Arguments of `roster import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file; its name ends in .json or .csv.
+    pub file: PathBuf,
+
+    /// The meeting's id (CSV).
+    #[arg(long, value_name = "ID")]
+    pub meeting: Option<String>,
+
+    /// The meeting's title (CSV).
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+
+    /// When it starts, local time (CSV), such as 2026-12-01T08:00.
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+
+    /// When it ends, local time (CSV).
+    #[arg(long, value_name = "TIME")]
+    pub end: Option<String>,
+
+    /// How many members must be present for a quorum (CSV).
+    #[arg(long, value_name = "COUNT")]
+    pub quorum: Option<u32>,
+}
+
+/// Arguments of `roster export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The meeting's id.
+    pub meeting: String,
+
+    /// The form.
+    #[arg(long, value_enum, default_value_t = FileFormat::Json)]
+    pub format: FileFormat,
+
+    /// Where to; without it, standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Forms of a roster's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FileFormat {
+    /// Meeting and people, for programs.
+    Json,
+    /// The people, for spreadsheets.
+    Csv,
+}
+
+/// Arguments of `roll`.
+#[derive(Debug, Args)]
+pub struct RollArgs {
+    /// The meeting; without it, the one with the latest record.
+    #[arg(long, value_name = "ID")]
+    pub meeting: Option<String>,
+
+    /// The form.
+    #[arg(long, value_enum, default_value_t = RollFormat::Table)]
+    pub format: RollFormat,
+}
+
+/// Forms of the roll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RollFormat {
+    /// For reading.
+    Table,
+    /// For spreadsheets.
+    Csv,
+    /// For programs.
+    Json,
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Walk the chain of records and name the first broken link.
+    Verify,
+    /// Write all records as JSON lines, each with its canonical bytes.
+    Export {
+        /// Where to; without it, standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where the ledger, the screens and the contact sheet go; what an earlier demo left there is
+    /// replaced.
+    #[arg(long, value_name = "DIR", default_value = "target/demo")]
+    pub output: PathBuf,
+
+    /// The folder of the portraits that the set-up fetched.
+    #[arg(long, value_name = "DIR", default_value = ".setup/portraits")]
+    pub portraits: PathBuf,
+}

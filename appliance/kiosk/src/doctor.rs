@@ -1,0 +1,207 @@
+//! `kiosk doctor`: looks at everything the kiosk needs, says what is wrong and what to do. It
+//! changes nothing but what opening a camera changes, and it stops at nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::ensure;
+use ledger::{LocalReader, Reader};
+use screen::Fonts;
+use seal::FileKeyStore;
+use vocabulary::ClockQuality;
+
+use crate::clock::quality;
+use crate::config::{Config, ScreenSink};
+use crate::networks::Networks;
+use crate::source::open_camera;
+use crate::store::trouble;
+use crate::trouble::chain;
+
+/// Least free space on the data disk: some million records.
+const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
+
+/// Longest wait for a camera's first picture.
+const CAMERA_WAIT: Duration = Duration::from_secs(5);
+
+/// What came of one look.
+enum Finding {
+    /// All is well; a few words.
+    Good(String),
+    /// It works, and should be known.
+    Note(String),
+    /// It does not work; what to do.
+    Bad(String),
+}
+
+/// Looks at everything and prints a line for each.
+///
+/// # Errors
+/// When anything does not work.
+pub fn doctor(config: &Config) -> anyhow::Result<()> {
+    let looks: [(&str, fn(&Config) -> Finding); 7] = [
+        ("models", models),
+        ("screen", screen),
+        ("disk", disk),
+        ("ledger", ledger),
+        ("rosters", rosters),
+        ("clock", clock),
+        ("camera", camera),
+    ];
+    let mut bad = 0;
+    for (name, look) in looks {
+        let (mark, text) = match look(config) {
+            Finding::Good(text) => ("good", text),
+            Finding::Note(text) => ("note", text),
+            Finding::Bad(text) => {
+                bad += 1;
+                ("BAD ", text)
+            }
+        };
+        println!("{mark}  {name:<8} {text}");
+    }
+    ensure!(
+        bad == 0,
+        "{bad} of {} things do not work; see the lines marked BAD",
+        looks.len()
+    );
+    Ok(())
+}
+
+fn models(config: &Config) -> Finding {
+    match Networks::load(config) {
+        Ok(networks) => Finding::Good(format!(
+            "`{}` and `{}` are what the manifest says; {}",
+            config.models.detector, config.models.comparer, networks.runtime
+        )),
+        Err(error) => Finding::Bad(chain(&error)),
+    }
+}
+
+fn screen(config: &Config) -> Finding {
+    let directory = &config.screen.font_directory;
+    let fonts = Fonts::load(
+        &directory.join("NotoSans-Regular.ttf"),
+        &directory.join("NotoSans-Bold.ttf"),
+    );
+    match (fonts, config.screen.sink) {
+        (Err(error), _) => Finding::Bad(chain(&error)),
+        (Ok(_), ScreenSink::None) => Finding::Note(
+            "the fonts are there, but screen.sink is \"none\": nothing is shown".into(),
+        ),
+        (Ok(_), ScreenSink::Png | ScreenSink::Window) => {
+            Finding::Good("the fonts are there".into())
+        }
+    }
+}
+
+fn disk(config: &Config) -> Finding {
+    let directory = &config.data.directory;
+    let existing = directory
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("."));
+    let existing = if existing.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        existing
+    };
+    match rustix::fs::statvfs(existing) {
+        Err(error) => Finding::Bad(format!("{}: {error}", existing.display())),
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let text = format!("{} MiB free for {}", free >> 20, directory.display());
+            if free < FREE_BYTES_MIN {
+                Finding::Bad(format!(
+                    "{text}; free at least {} MiB",
+                    FREE_BYTES_MIN >> 20
+                ))
+            } else {
+                Finding::Good(text)
+            }
+        }
+    }
+}
+
+fn ledger(config: &Config) -> Finding {
+    let path = config.data.ledger();
+    if !path.exists() {
+        return Finding::Note(format!(
+            "{} is not there yet; `kiosk run` makes it",
+            path.display()
+        ));
+    }
+    match Reader::open(&path) {
+        Ok(reader) => match ledger::verify(&path, |_, _| ()) {
+            Ok(verified) => Finding::Good(format!(
+                "unbroken, {} records, epoch {}",
+                verified.records,
+                reader.epoch()
+            )),
+            Err(error) => Finding::Bad(chain(&error)),
+        },
+        Err(error) => Finding::Bad(trouble(&error).detail),
+    }
+}
+
+fn rosters(config: &Config) -> Finding {
+    let path = config.data.local();
+    if !path.exists() {
+        return Finding::Note("no roster yet; bring one in with `kiosk roster import FILE`".into());
+    }
+    let keys = match FileKeyStore::open(&config.data.key()) {
+        Ok(keys) => keys,
+        Err(error) => return Finding::Bad(chain(&error)),
+    };
+    let rosters = LocalReader::open(&path, &config.device.id, Arc::new(keys))
+        .and_then(|reader| reader.rosters());
+    match rosters {
+        Ok(rosters) => {
+            let people: usize = rosters.iter().map(|roster| roster.entries).sum();
+            let with: usize = rosters.iter().map(|roster| roster.with_reference).sum();
+            Finding::Good(format!(
+                "{} rosters, {people} people, {with} of them with a reference",
+                rosters.len()
+            ))
+        }
+        Err(error) => Finding::Bad(chain(&error)),
+    }
+}
+
+fn clock(_config: &Config) -> Finding {
+    match quality() {
+        ClockQuality::Synchronised => Finding::Good("a time service holds it".into()),
+        ClockQuality::FreeRunning => Finding::Note(
+            "battery-backed, but no time service has set it; install systemd-timesyncd or chrony"
+                .into(),
+        ),
+        ClockQuality::Unknown => Finding::Note(
+            "nothing says that it is right; records carry that. Install systemd-timesyncd or \
+             chrony, or a battery-backed clock"
+                .into(),
+        ),
+    }
+}
+
+fn camera(config: &Config) -> Finding {
+    let mut source = match open_camera(&config.camera) {
+        Ok(source) => source,
+        Err(trouble) => return Finding::Bad(trouble.detail),
+    };
+    let mut frame = match camera::empty_frame() {
+        Ok(frame) => frame,
+        Err(error) => return Finding::Bad(chain(&error)),
+    };
+    match source.next_frame(&mut frame, CAMERA_WAIT) {
+        Ok(next) if next.is_frame() => Finding::Good(format!(
+            "gives pictures of {}×{}",
+            frame.picture.width(),
+            frame.picture.height()
+        )),
+        Ok(_) => Finding::Bad(format!(
+            "no picture within {} s; unplug it and plug it in again",
+            CAMERA_WAIT.as_secs()
+        )),
+        Err(error) => Finding::Bad(chain(&error)),
+    }
+}

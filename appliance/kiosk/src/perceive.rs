@@ -1,0 +1,356 @@
+//! What the kiosk sees: from a frame to tracks, from tracks to probes, from probes to decisions.
+//!
+//! Owned by the inference thread and by nobody else. Without a [`Target`] it looks at nothing: no
+//! meeting, no processing of faces. It keeps no picture beyond the frame it works on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use biometrics::{
+    ALIGNED_SIDE_PX, Detection, Evidence, FusionError, Gallery, Policy, Quality, QualityDefect,
+    QualityLimits, Rect, TrackId, Tracker, TrackerConfig, align, assess_aligned,
+};
+use imaging::{Frame, Picture, ScaleError, Scaler, SizeError};
+use inference::{Comparer, Detector, InferenceError};
+use vocabulary::{Decision, FeatureSpace, Monotonic, Template, Threshold};
+
+/// Most templates computed for one frame. Further people wait for the next frame, so that a crowd
+/// slows nobody's screen.
+const TEMPLATES_PER_FRAME_MAX: usize = 4;
+
+/// Against whom faces are compared, and by which rules.
+#[derive(Debug)]
+pub struct Target {
+    /// The references of the meeting's roster.
+    pub gallery: Gallery,
+    /// The thresholds that its size asks for.
+    pub policy: Policy,
+}
+
+/// Why a frame could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum PerceiveError {
+    /// A network failed.
+    #[error("a frame could not be looked at")]
+    Inference(#[from] InferenceError),
+    /// The frame could not be scaled.
+    #[error("a frame could not be scaled")]
+    Scale(#[from] ScaleError),
+    /// The frame has impossible sides.
+    #[error("a frame has no usable size")]
+    Size(#[from] SizeError),
+    /// A probe does not compare with the roster's references.
+    #[error("a face could not be compared with the roster")]
+    Fusion(#[from] FusionError),
+}
+
+/// A face in the newest frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Face {
+    /// Which track it belongs to.
+    pub track: TrackId,
+    /// Where, in pixels of the frame.
+    pub bounds: Rect,
+    /// How far its comparison is, 0 to 1.
+    pub progress: f32,
+    /// Whether it is decided.
+    pub settled: bool,
+    /// What is the matter with it, if anything; the first thing to mend.
+    pub defect: Option<Defect>,
+}
+
+/// Why a visible face is not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// Too far away.
+    Far,
+    /// Turned away.
+    Turned,
+    /// Too dark, or too flat to see anything.
+    Dark,
+    /// Too bright.
+    Bright,
+    /// Blurred.
+    Blurred,
+}
+
+/// What one track's comparison has come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The track.
+    pub track: TrackId,
+    /// The decision.
+    pub decision: Decision,
+    /// Usable frames that it rests on.
+    pub frames: u32,
+    /// The score that was asked for.
+    pub threshold: Threshold,
+    /// In which space.
+    pub space: FeatureSpace,
+    /// Where the face is, in pixels of the frame.
+    pub bounds: Rect,
+    /// Since the track was first seen.
+    pub waited: Duration,
+}
+
+/// What one frame showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Perceived {
+    /// When the frame was taken.
+    pub at: Monotonic,
+    /// The visible faces.
+    pub faces: Vec<Face>,
+    /// Decisions that fell with this frame.
+    pub outcomes: Vec<Outcome>,
+    /// Tracks that ended.
+    pub ended: Vec<TrackId>,
+}
+
+/// A usable face of one frame as a template, on its way to be compared.
+struct Probe {
+    track: TrackId,
+    template: Template,
+    weight: f32,
+}
+
+/// Sees.
+pub struct Perceiver {
+    detector: Detector,
+    comparer: Comparer,
+    tracker: Tracker,
+    scaler: Scaler,
+    detect_side_px: u32,
+    limits: QualityLimits,
+    target: Option<Arc<Target>>,
+    evidence: Vec<(TrackId, Evidence)>,
+    small: Picture,
+    aligned: Picture,
+    found: Vec<Detection>,
+    probes: Vec<Probe>,
+    defects: Vec<(TrackId, Defect)>,
+    ended: Vec<TrackId>,
+}
+
+impl Perceiver {
+    /// Sees with these networks; looks for faces in pictures of at most `detect_side_px`, and
+    /// compares faces at least `face_width_px_min` wide.
+    ///
+    /// # Errors
+    /// [`PerceiveError::Size`] never in practice; the sides are constants.
+    pub fn new(
+        detector: Detector,
+        comparer: Comparer,
+        detect_side_px: u32,
+        face_width_px_min: u32,
+    ) -> Result<Self, PerceiveError> {
+        let approach_width_px = face_width_px_min as f32;
+        let limits = QualityLimits {
+            face_width_px_min: approach_width_px,
+            ..QualityLimits::DOOR
+        };
+        Ok(Self {
+            detector,
+            comparer,
+            tracker: Tracker::new(TrackerConfig {
+                approach_width_px,
+                ..Default::default()
+            }),
+            scaler: Scaler::new(),
+            detect_side_px,
+            limits,
+            target: None,
+            evidence: Vec::new(),
+            small: Picture::new(1, 1)?,
+            aligned: Picture::new(ALIGNED_SIDE_PX, ALIGNED_SIDE_PX)?,
+            found: Vec::new(),
+            probes: Vec::new(),
+            defects: Vec::new(),
+            ended: Vec::new(),
+        })
+    }
+
+    /// Against whom to compare from now on; `None` stops looking. What was gathered against the
+    /// former target is forgotten, since it says nothing about the new one.
+    pub fn aim(&mut self, target: Option<Arc<Target>>) {
+        self.target = target;
+        self.evidence.clear();
+    }
+
+    /// Step 2 of a frame: finds the faces, follows them, and makes a template of each that has
+    /// come near, is good enough and is not decided yet.
+    ///
+    /// # Errors
+    /// [`PerceiveError`] when a network or the scaler fails; the frame is then lost and the next
+    /// may succeed.
+    pub fn perceive(&mut self, frame: &Frame) -> Result<(), PerceiveError> {
+        self.probes.clear();
+        self.defects.clear();
+        self.found.clear();
+        let picture = &frame.picture;
+        if self.target.is_some() {
+            self.detect(picture)?;
+        }
+        let sides = (picture.width(), picture.height());
+        let update = self.tracker.update(frame.captured_at, &self.found, sides);
+        self.evidence
+            .retain(|(track, _)| !update.ended.contains(track));
+        self.ended.clear();
+        self.ended.extend_from_slice(update.ended);
+        let Self {
+            comparer,
+            tracker,
+            limits,
+            aligned,
+            probes,
+            defects,
+            ..
+        } = self;
+        for track in tracker
+            .tracks()
+            .iter()
+            .filter(|track| track.wants_template())
+        {
+            if probes.len() == TEMPLATES_PER_FRAME_MAX {
+                break;
+            }
+            if align(picture, &track.detection.landmarks, aligned).is_err() {
+                defects.push((track.id, Defect::Turned));
+                continue;
+            }
+            let quality = assess_aligned(aligned, &track.detection);
+            match first_defect(limits, &quality) {
+                Some(defect) => defects.push((track.id, defect)),
+                None => probes.push(Probe {
+                    track: track.id,
+                    template: comparer.template(aligned)?,
+                    weight: quality.weight(),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Step 3 of a frame: compares the probes with the roster, weighs them with what the same
+    /// track showed before, and decides what can be decided.
+    ///
+    /// # Errors
+    /// [`PerceiveError::Fusion`] when a probe does not fit the roster's references.
+    pub fn decide(&mut self, frame: &Frame) -> Result<Perceived, PerceiveError> {
+        let mut outcomes = Vec::new();
+        if let Some(target) = self.target.clone() {
+            for index in 0..self.probes.len() {
+                self.weigh(index, &target, frame.captured_at, &mut outcomes)?;
+            }
+        }
+        let faces = self.faces();
+        Ok(Perceived {
+            at: frame.captured_at,
+            faces,
+            outcomes,
+            ended: self.ended.clone(),
+        })
+    }
+
+    fn detect(&mut self, picture: &Picture) -> Result<(), PerceiveError> {
+        let (width, height) =
+            imaging::bounded_size(picture.width(), picture.height(), self.detect_side_px);
+        if (width, height) == (picture.width(), picture.height()) {
+            self.detector.detect(picture, &mut self.found)?;
+            return Ok(());
+        }
+        self.small.reshape(width, height)?;
+        self.scaler.scale_into(picture, &mut self.small)?;
+        self.detector.detect(&self.small, &mut self.found)?;
+        let factor = picture.width() as f32 / width as f32;
+        for detection in &mut self.found {
+            *detection = detection.scaled(factor);
+        }
+        Ok(())
+    }
+
+    fn weigh(
+        &mut self,
+        index: usize,
+        target: &Target,
+        now: Monotonic,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), PerceiveError> {
+        let probe = &self.probes[index];
+        let at = match self
+            .evidence
+            .iter()
+            .position(|(track, _)| *track == probe.track)
+        {
+            Some(at) => at,
+            None => {
+                self.evidence.push((probe.track, Evidence::new()));
+                self.evidence.len() - 1
+            }
+        };
+        let evidence = &mut self.evidence[at].1;
+        evidence.add(&target.gallery, &probe.template, probe.weight)?;
+        let Some(decision) = evidence.decide(&target.gallery, &target.policy) else {
+            return Ok(());
+        };
+        let frames = evidence.frames();
+        let track = self
+            .tracker
+            .tracks()
+            .iter()
+            .find(|track| track.id == probe.track);
+        if let Some(track) = track {
+            outcomes.push(Outcome {
+                track: track.id,
+                decision,
+                frames,
+                threshold: target.policy.accept(),
+                space: target.gallery.space().clone(),
+                bounds: track.detection.bounds,
+                waited: now.since(track.first_seen),
+            });
+        }
+        self.tracker.settle(self.probes[index].track);
+        Ok(())
+    }
+
+    fn faces(&self) -> Vec<Face> {
+        let needed = self
+            .target
+            .as_ref()
+            .map_or(1, |target| target.policy.frames_min().max(1));
+        let visible = self.tracker.tracks().iter().filter(|track| track.visible);
+        visible
+            .map(|track| {
+                let settled = track.stage == biometrics::Stage::Settled;
+                let gathered = self.evidence.iter().find(|(id, _)| *id == track.id);
+                let frames = gathered.map_or(0, |(_, evidence)| evidence.frames());
+                let defect = self.defects.iter().find(|(id, _)| *id == track.id);
+                let far = track.detection.bounds.width < self.limits.face_width_px_min;
+                Face {
+                    track: track.id,
+                    bounds: track.detection.bounds,
+                    progress: (frames as f32 / needed as f32).min(1.0),
+                    settled,
+                    defect: defect
+                        .map(|(_, defect)| *defect)
+                        .or(far.then_some(Defect::Far)),
+                }
+            })
+            .collect()
+    }
+}
+
+fn first_defect(limits: &QualityLimits, quality: &Quality) -> Option<Defect> {
+    // The list of defects is only made for a face that has some: it allocates.
+    if limits.admit(quality) {
+        return None;
+    }
+    let defects = limits.check(quality).err()?;
+    defects.first().map(|defect| match defect {
+        QualityDefect::Small { .. } => Defect::Far,
+        QualityDefect::Blurred { .. } => Defect::Blurred,
+        QualityDefect::Dark { .. } | QualityDefect::Flat { .. } => Defect::Dark,
+        QualityDefect::Bright { .. } => Defect::Bright,
+        QualityDefect::TurnedAway { .. } => Defect::Turned,
+    })
+}

@@ -1,0 +1,304 @@
+//! Wires the threads together, runs the loop, and takes everything apart again within a second.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use camera::FrameSource;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use screen::View;
+use vocabulary::{MeetingId, Monotonic, Stamp};
+
+use crate::capture::{Capture, Handover, Shot};
+use crate::clock::Clock;
+use crate::compose::{Door, compose};
+use crate::config::Config;
+use crate::event::{EVENTS_MAX, Event};
+use crate::kiosk::{Flow, Kiosk, Ports, Told};
+use crate::local_time::zone;
+use crate::looking::Looking;
+use crate::mailbox::Mailbox;
+use crate::networks::Networks;
+use crate::perceive::Perceiver;
+use crate::show::Show;
+use crate::store::{Compared, REQUESTS_MAX, Store, open_ledger};
+use crate::trouble::Trouble;
+
+/// How often the loop is told that time has passed.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Longest that a stop may take; a thread that has not ended by then is left behind and named.
+const STOP_MAX: Duration = Duration::from_secs(1);
+
+/// Of that, how long the last view may wait to be drawn.
+const STOP_VIEW_MAX: Duration = Duration::from_millis(300);
+
+/// How often a stopping thread is looked at.
+const STOP_POLL: Duration = Duration::from_millis(5);
+
+/// Frames whose memory goes round between camera and inference.
+const SPARES_MAX: usize = 2;
+
+/// Most changes of aim that wait: one for each meeting that opens or closes.
+const AIMS_MAX: usize = 16;
+
+/// Why a run ended badly. The exit status tells these apart.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Attendance could not be recorded.
+    #[error("attendance is not being recorded ({}): {}", .0.kind.code(), .0.detail)]
+    NotRecording(Trouble),
+    /// The kiosk cannot see or recognise anybody.
+    #[error("{}: {}", .0.kind.code(), .0.detail)]
+    Trouble(Trouble),
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// What a run is given besides the configuration. A recording ([`Handover::Every`]) begins only
+/// when a roll is open; a camera looks at once.
+pub struct Run {
+    /// Where frames come from; an error is shown as a lost camera.
+    pub source: Result<Box<dyn FrameSource>, Trouble>,
+    /// How frames are handed over.
+    pub handover: Handover,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The meeting, where it was given by hand.
+    pub meeting: Option<MeetingId>,
+    /// Who watches, if anybody does.
+    pub told: Option<Sender<Told>>,
+    /// What stops the run from outside: one message, or the other end dropped.
+    pub stop: Receiver<()>,
+}
+
+/// Runs until the source ends or somebody stops it.
+///
+/// # Errors
+/// [`RunError`]; what can be shown is shown on the screen first.
+pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
+    let (events, incoming) = bounded(EVENTS_MAX);
+    let views = Arc::new(Mailbox::default());
+    let mut show = Show::open(&config.screen, Arc::clone(&views), events.clone())?;
+    let parts = match Parts::start(config, run.clock.now(), run.source) {
+        Ok(parts) => parts,
+        Err(error) => {
+            show_trouble(config, &mut show, &*run.clock, &error);
+            return Err(error);
+        }
+    };
+    let epoch = parts.store.epoch();
+    let mut threads = Threads::new(Arc::clone(&views));
+    threads.spawn("screen", move || show.run())?;
+    let (store, requests) = bounded(REQUESTS_MAX);
+    let (aims, aimed) = bounded(AIMS_MAX);
+    let live = Arc::new(Mailbox::default());
+    let ports = Ports {
+        store,
+        aims,
+        views,
+        live: Arc::clone(&live),
+        every_view: run.handover == Handover::Every,
+        told: run.told,
+    };
+    let (keeper, keeper_events) = (parts.store, events.clone());
+    threads.spawn("ledger", move || keeper.run(&requests, &keeper_events))?;
+    let (spares, spared) = bounded(SPARES_MAX);
+    let frames = Arc::clone(&threads.frames);
+    let looking = Looking {
+        perceiver: parts.perceiver,
+        frames: Arc::clone(&frames),
+        spares,
+        aims: aimed,
+        live,
+        events: events.clone(),
+    };
+    threads.spawn("inference", move || looking.run())?;
+    let clock = Arc::clone(&run.clock);
+    let (source, handover) = (parts.source, run.handover);
+    let capture = Capture {
+        source,
+        clock,
+        handover,
+        frames,
+        spares: spared,
+        events,
+    };
+    let mut capture = Some(capture);
+
+    let mut kiosk = Kiosk::new(config.clone(), epoch, run.meeting, ports);
+    let mut opened = |threads: &mut Threads| match capture.take() {
+        Some(capture) => threads.spawn("camera", move || capture.run()),
+        None => Ok(()),
+    };
+    if run.handover == Handover::Newest {
+        opened(&mut threads)?;
+    }
+    turn(&mut kiosk, &*run.clock, &incoming, &run.stop, || {
+        opened(&mut threads)
+    })?;
+    let result = verdict(&kiosk);
+    // Dropping the loop and its queues lets the threads at their other ends come to an end.
+    drop(kiosk);
+    drop(incoming);
+    threads.stop();
+    result
+}
+
+/// Everything that can fail before the first frame.
+struct Parts {
+    store: Store,
+    perceiver: Perceiver,
+    source: Box<dyn FrameSource>,
+}
+
+impl Parts {
+    /// The ledger comes first: what cannot be recorded needs no camera.
+    fn start(
+        config: &Config,
+        now: Stamp,
+        source: Result<Box<dyn FrameSource>, Trouble>,
+    ) -> Result<Self, RunError> {
+        let ledger = open_ledger(config, now).map_err(RunError::NotRecording)?;
+        let networks = Networks::load(config).map_err(|e| RunError::Trouble(e.trouble()))?;
+        let Networks {
+            detector,
+            comparer,
+            thresholds,
+            runtime,
+        } = networks;
+        tracing::info!(runtime, space = %comparer.space(), "inference is ready");
+        let store = Store::new(
+            config,
+            ledger,
+            Compared {
+                space: comparer.space().clone(),
+                thresholds,
+            },
+        );
+        let recognition = &config.recognition;
+        let perceiver = Perceiver::new(
+            detector,
+            comparer,
+            recognition.detect_side_px,
+            recognition.face_width_px_min,
+        )
+        .context("the first frame cannot be prepared for")?;
+        let source = source.map_err(RunError::Trouble)?;
+        Ok(Self {
+            store,
+            perceiver,
+            source,
+        })
+    }
+}
+
+/// The loop: one event after the other, and a tick when time has passed. `opened` is called once
+/// the roll of a meeting is open.
+fn turn(
+    kiosk: &mut Kiosk,
+    clock: &dyn Clock,
+    incoming: &Receiver<Event>,
+    stop: &Receiver<()>,
+    mut opened: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut ticked = Monotonic::default();
+    loop {
+        let event = crossbeam_channel::select! {
+            recv(stop) -> _ => Event::Stop,
+            recv(incoming) -> event => event.unwrap_or(Event::Stop),
+            default(TICK) => Event::Tick,
+        };
+        let now = clock.now();
+        let mut flow = kiosk.handle_event(&now, event);
+        if flow == Flow::GoOn && now.monotonic.since(ticked) >= TICK {
+            ticked = now.monotonic;
+            flow = kiosk.handle_event(&now, Event::Tick);
+        }
+        if kiosk.is_open() {
+            opened()?;
+        }
+        if flow == Flow::Stop {
+            return Ok(());
+        }
+    }
+}
+
+fn verdict(kiosk: &Kiosk) -> Result<(), RunError> {
+    match (kiosk.unrecorded(), kiosk.camera_trouble()) {
+        (Some(trouble), _) => Err(RunError::NotRecording(trouble.clone())),
+        (None, Some(trouble)) => Err(RunError::Trouble(trouble.clone())),
+        (None, None) => Ok(()),
+    }
+}
+
+/// Shows on the screen what keeps the kiosk from starting.
+fn show_trouble(config: &Config, show: &mut Show, clock: &dyn Clock, error: &RunError) {
+    let (RunError::NotRecording(trouble) | RunError::Trouble(trouble)) = error else {
+        return;
+    };
+    let trouble = screen::Trouble {
+        kind: trouble.kind,
+        detail: trouble.detail.clone(),
+    };
+    let zone = zone(&config.device.zone);
+    let room = config.device.room.as_str();
+    let view = compose(&clock.now(), &zone, room, Some(&trouble), &Door::Starting);
+    if let Err(error) = show.show(&view) {
+        tracing::error!("the trouble could not be shown: {error:#}");
+    }
+}
+
+/// The running threads, and the mailboxes that keep them running.
+struct Threads {
+    frames: Arc<Mailbox<Shot>>,
+    views: Arc<Mailbox<View>>,
+    running: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl Threads {
+    fn new(views: Arc<Mailbox<View>>) -> Self {
+        Self {
+            frames: Arc::new(Mailbox::default()),
+            views,
+            running: Vec::new(),
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let handle = thread
+            .spawn(body)
+            .with_context(|| format!("thread {name} cannot start"))?;
+        self.running.push((name, handle));
+        Ok(())
+    }
+
+    /// Closes the mailboxes and waits for the threads, all together at most [`STOP_MAX`].
+    fn stop(self) {
+        let dropped = self.frames.replaced();
+        tracing::info!(
+            dropped,
+            "frames that gave way to newer ones before they were looked at"
+        );
+        self.frames.close();
+        self.views.close_when_taken(STOP_VIEW_MAX);
+        let deadline = Instant::now() + STOP_MAX;
+        for (name, handle) in self.running {
+            while !handle.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(STOP_POLL);
+            }
+            if !handle.is_finished() {
+                tracing::error!(thread = name, "a thread does not stop and is left behind");
+            } else if handle.join().is_err() {
+                tracing::error!(thread = name, "a thread has panicked");
+            }
+        }
+    }
+}
