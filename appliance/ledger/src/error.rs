@@ -44,8 +44,9 @@ pub enum LedgerError {
     },
     /// What stands in the file is not what was written.
     #[error(
-        "{}: the file is damaged; keep a copy, run `kiosk ledger verify` on it, then move it away \
-         so that a new one begins", path.display()
+        "{}: the file is damaged; keep a copy of it and of what stands beside it, then move them \
+         away so that a new one begins (`kiosk ledger verify` says how far a ledger is whole)",
+        path.display()
     )]
     Corrupt {
         /// Which file.

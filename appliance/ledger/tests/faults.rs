@@ -421,7 +421,9 @@ fn a_corrupt_last_page_is_told_when_it_is_opened() {
     let error = open(&path).err().unwrap();
     assert_eq!(error.kind(), LedgerErrorKind::Corrupt, "{error}");
     assert!(
-        error.to_string().contains("run `kiosk ledger verify`"),
+        error
+            .to_string()
+            .contains("`kiosk ledger verify` says how far"),
         "{error}"
     );
     assert!(verify(&path, |_, _| ()).is_err());

@@ -507,6 +507,13 @@ fn a_roster_of_ten_thousand_is_taken() {
         .collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let whole = roster("M1", 1, &ids);
-    assert_eq!(import(&mut store, &whole).without_reference.len(), 10_000);
+    for (number, id) in ids.iter().take(200).enumerate() {
+        enrol(&mut store, id, "1", number as f32);
+    }
+    let imported = import(&mut store, &whole);
+    assert_eq!(imported.without_reference.len(), 9_800);
     assert_eq!(store.read().roster(&meeting("M1")).unwrap(), Some(whole));
+    let opened = store.read().references(&meeting("M1"), &space()).unwrap();
+    assert_eq!(opened.references.len(), 200);
+    assert_eq!(store.read().rosters().unwrap()[0].with_reference, 200);
 }
