@@ -219,7 +219,7 @@ mod tests {
             &[face(50.0, 50.0, 50.0)],
             "50 pixels wide, at least 64",
         );
-        check(300, 5, &[face(80.0, 60.0, 120.0)], "too dark");
+        check(300, 8, &[face(80.0, 60.0, 120.0)], "too dark");
         let mut aside = face(80.0, 60.0, 120.0);
         aside.landmarks.points[2].x += 40.0;
         check(300, 1, &[aside], "turned away");

@@ -180,11 +180,12 @@ impl Tracker {
         }
     }
 
-    /// Lets the settled tracks be compared once more: what they were compared with has been
-    /// replaced, so that what came of it says nothing any more.
-    pub fn reopen(&mut self) {
+    /// Lets those of the settled tracks that are `chosen` be compared once more: because what they
+    /// were compared with has been replaced, or because somebody who was not known still stands
+    /// there.
+    pub fn reopen(&mut self, chosen: impl Fn(TrackId) -> bool) {
         for track in &mut self.tracks {
-            if track.stage == Stage::Settled {
+            if track.stage == Stage::Settled && chosen(track.id) {
                 track.stage = Stage::Approaching;
             }
         }
@@ -528,7 +529,7 @@ mod tests {
         );
         assert_eq!(update.tracks[0].stage, Stage::Settled);
         assert!(!update.tracks[0].wants_template());
-        tracker.reopen();
+        tracker.reopen(|_| true);
         assert!(tracker.tracks()[0].wants_template());
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Never guesses a size: rows and bytes must agree before a pixel is read.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::picture::{Picture, SizeError};
 
 /// Why bytes are not a YUYV picture.
@@ -74,48 +76,84 @@ pub fn yuyv_into(
             });
         }
     }
-    let rows = into.rgb_mut().chunks_exact_mut(width as usize * 3);
-    for (to, from) in rows.zip(bytes.chunks(stride)) {
-        row(&from[..row_bytes], to);
-    }
+    Arch::new().dispatch(Rows {
+        width: width as usize,
+        stride,
+        from: bytes,
+        to: into.rgb_mut(),
+    });
     Ok(())
 }
 
-fn row(from: &[u8], to: &mut [u8]) {
-    let (pairs, _) = from.as_chunks::<4>();
-    let (pixels, _) = to.as_chunks_mut::<6>();
-    for (&[y0, u, y1, v], out) in pairs.iter().zip(pixels) {
-        let chroma = Chroma::of(u, v);
-        let [r, g, b] = chroma.with(y0);
-        let [s, h, c] = chroma.with(y1);
-        *out = [r, g, b, s, h, c];
-    }
+/// Pixels that are converted side by side: as many as a wide register has bytes.
+const PIXELS_PER_BLOCK: usize = 32;
+
+/// All rows, to be compiled for each set of instructions.
+struct Rows<'a> {
+    width: usize,
+    stride: usize,
+    from: &'a [u8],
+    to: &'a mut [u8],
 }
 
-/// What two pixels share: the offsets that their colour adds to each channel, in 1/256.
-#[derive(Clone, Copy)]
-struct Chroma {
-    red: i32,
-    green: i32,
-    blue: i32,
-}
+impl WithSimd for Rows<'_> {
+    type Output = ();
 
-impl Chroma {
-    /// BT.601: R = 1.164 (Y − 16) + 1.596 (V − 128), G = … − 0.392 (U − 128) − 0.813 (V − 128),
-    /// B = … + 2.017 (U − 128); the factors are rounded to 1/256.
-    fn of(u: u8, v: u8) -> Self {
-        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-        Self {
-            red: 409 * v,
-            green: -100 * u - 208 * v,
-            blue: 516 * u,
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let rows = self.to.chunks_exact_mut(self.width * 3);
+        for (to, from) in rows.zip(self.from.chunks(self.stride)) {
+            let (blocks, rest) = from[..self.width * 2].as_chunks::<{ PIXELS_PER_BLOCK * 2 }>();
+            let (wide, narrow) = to.as_chunks_mut::<{ PIXELS_PER_BLOCK * 3 }>();
+            for (from, to) in blocks.iter().zip(wide) {
+                block(from, to);
+            }
+            let (pairs, _) = rest.as_chunks::<4>();
+            let (pixels, _) = narrow.as_chunks_mut::<6>();
+            for (&[y0, u, y1, v], to) in pairs.iter().zip(pixels) {
+                let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
+                let [r, g, b] = rgb_of(y0.into(), u, v);
+                let [s, h, c] = rgb_of(y1.into(), u, v);
+                *to = [r, g, b, s, h, c];
+            }
         }
     }
+}
 
-    fn with(self, y: u8) -> [u8; 3] {
-        let y = 298 * (i32::from(y) - 16) + 128;
-        [self.red, self.green, self.blue].map(|offset| ((y + offset) >> 8).clamp(0, 255) as u8)
+/// Plain loops over planes: the compiler makes wide instructions of each.
+#[inline(always)]
+fn block(from: &[u8; PIXELS_PER_BLOCK * 2], to: &mut [u8; PIXELS_PER_BLOCK * 3]) {
+    let (mut y, mut u, mut v) = (
+        [0; PIXELS_PER_BLOCK],
+        [0; PIXELS_PER_BLOCK],
+        [0; PIXELS_PER_BLOCK],
+    );
+    for pair in 0..PIXELS_PER_BLOCK / 2 {
+        for at in [2 * pair, 2 * pair + 1] {
+            y[at] = i32::from(from[2 * at]);
+            u[at] = i32::from(from[4 * pair + 1]) - 128;
+            v[at] = i32::from(from[4 * pair + 3]) - 128;
+        }
     }
+    let mut planes = [[0; PIXELS_PER_BLOCK]; 3];
+    for at in 0..PIXELS_PER_BLOCK {
+        let rgb = rgb_of(y[at], u[at], v[at]);
+        (planes[0][at], planes[1][at], planes[2][at]) = (rgb[0], rgb[1], rgb[2]);
+    }
+    for at in 0..PIXELS_PER_BLOCK {
+        to[3 * at] = planes[0][at];
+        to[3 * at + 1] = planes[1][at];
+        to[3 * at + 2] = planes[2][at];
+    }
+}
+
+/// BT.601: R = 1.164 (Y − 16) + 1.596 V, G = 1.164 (Y − 16) − 0.392 U − 0.813 V,
+/// B = 1.164 (Y − 16) + 2.017 U, with U and V around 0; the factors are rounded to 1/256.
+#[inline(always)]
+fn rgb_of(y: i32, u: i32, v: i32) -> [u8; 3] {
+    let y = 298 * (y - 16) + 128;
+    [y + 409 * v, y - 100 * u - 208 * v, y + 516 * u]
+        .map(|channel| (channel >> 8).clamp(0, 255) as u8)
 }
 
 #[cfg(test)]
@@ -142,6 +180,25 @@ mod tests {
         check([81, 90, 240], [255, 0, 0]);
         check([145, 54, 34], [0, 255, 0]);
         check([41, 240, 110], [0, 0, 255]);
+    }
+
+    /// Block and pair must agree: a row of 70 pixels has two blocks and three pairs.
+    #[test]
+    fn every_place_in_a_row_is_converted_alike() {
+        let row: Vec<u8> = (0..140_u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        let mut picture = Picture::new(1, 1).unwrap();
+        yuyv_into(70, 1, None, &row, &mut picture).unwrap();
+        for (pair, bytes) in row.chunks_exact(4).enumerate() {
+            let mut two = Picture::new(1, 1).unwrap();
+            yuyv_into(2, 1, None, bytes, &mut two).unwrap();
+            assert_eq!(
+                picture.rgb()[pair * 6..pair * 6 + 6],
+                *two.rgb(),
+                "pair {pair}"
+            );
+        }
     }
 
     #[test]
