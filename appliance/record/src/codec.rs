@@ -656,3 +656,41 @@ numbered!(
     Pruned = 5,
     Unwritable = 6,
 );
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+    use vocabulary::{Attendance, Role};
+
+    /// All values of an enumeration in the order of their numbers, from 1 without gaps.
+    fn check<T: Numbered + Debug + PartialEq>(expect: &str) {
+        let values: Vec<T> = (1..).map_while(T::from_number).collect();
+        let names: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+        assert_eq!(names.join(" "), expect, "{}", T::FIELD);
+        assert_eq!(T::from_number(0), None);
+        assert_eq!(T::from_number(u64::MAX), None);
+        for (number, value) in (1..).zip(values) {
+            assert_eq!(value.number(), number);
+        }
+    }
+
+    /// Written records depend on these: a name may be added at the end, and none may move.
+    #[test]
+    fn numbers_never_change() {
+        check::<ClockQuality>("Unknown FreeRunning Synchronised");
+        check::<Direction>("In Out");
+        check::<Means>("Face Invitation CitizenCard Secretary");
+        check::<Assurance>("Claimed Possession Compared Vouched");
+        check::<RefusalReason>("NotOnRoster Ambiguous SuspectedAttack InvalidCredential");
+        check::<Release>("Opened NoAnswer SentUnconfirmed NotConfigured Failed");
+        check::<Amendment>("Annulled");
+        check::<CorrectionReason>("WrongPerson DidNotPass Duplicate Trial Other");
+        check::<ClockSource>("TimeService Hub BatteryClock Person Unknown");
+        check::<Part>("Camera Inference Ledger Screen Door Scanner Clock Roster Thread");
+        check::<LossReason>("Corrupt Missing DiskFull Overflow Pruned Unwritable");
+        check::<Role>("Member Guest");
+        check::<Attendance>("FaceOrCode CodeOnly");
+    }
+}

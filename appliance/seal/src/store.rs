@@ -265,6 +265,7 @@ fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> KeyStoreErr
 mod tests {
     use super::*;
     use crate::{Scope, wrap};
+    use proptest::prelude::*;
     use vocabulary::{DeviceId, OrganisationId};
 
     fn binding() -> WrapBinding {
@@ -350,6 +351,17 @@ mod tests {
         check(&[0xff; 86]);
         fs::write(&path, &whole).unwrap();
         assert!(FileKeyStore::open(&path).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_key_but_the_one_form(text in ".{0,100}", digits in "[0-9a-f]{60,68}") {
+            prop_assert!(parse(&text).is_none());
+            let whole = format!("{HEADER}{digits}\n");
+            prop_assert_eq!(parse(&whole).is_some(), digits.len() == 64);
+            let other = format!("{HEADER}{text}\n");
+            prop_assert!(parse(&other).is_none());
+        }
     }
 
     #[test]
