@@ -3,9 +3,9 @@
 //!
 //! With `--rows FILE --probes FILE` it takes the templates from files of little-endian 32-bit
 //! floats, row by row, so that another library can search exactly the same; `--width N` says how
-//! many values a row has (128) and `--top1 FILE` writes, for each size, the best row of each probe as
-//! little-endian 32-bit integers, one size after the other. Without files the templates are made
-//! from a fixed seed. Run with `--release`.
+//! many values a row has (128) and `--top1 FILE` writes, for each size, the best row of each probe
+//! as little-endian 32-bit integers, one size after the other. Without files the templates are
+//! made from a fixed seed. Run with `--release`.
 
 use std::error::Error;
 use std::fs;

@@ -348,7 +348,8 @@ mod tests {
         ) {
             let to_picture = turned(scale, degrees, x0, y0);
             let found = Similarity::to_aligned(&landmarks_of(&to_picture)).unwrap();
-            for (point, expect) in landmarks_of(&to_picture).points.iter().zip(ALIGNED_POINTS.points) {
+            let landmarks = landmarks_of(&to_picture);
+            for (point, expect) in landmarks.points.iter().zip(ALIGNED_POINTS.points) {
                 let back = found.apply(*point);
                 prop_assert!((back.x - expect.x).abs() < 0.02 && (back.y - expect.y).abs() < 0.02);
             }

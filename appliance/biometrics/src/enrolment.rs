@@ -1,6 +1,7 @@
 //! Which portraits a reference is made of, and why the others are sent back.
 //!
-//! Never improves a portrait and never picks one face of several: who it shows is for people to say.
+//! Never improves a portrait and never picks one face of several: whom it shows is for people to
+//! say.
 
 use imaging::Picture;
 

@@ -236,8 +236,8 @@ fn coarse_dot(row: &[i8], probe: &[i16]) -> i32 {
 }
 
 /// Searches rows of `width` values each for those most like `probe`: (row, dot product) into
-/// `found`, best first, equal ones in the order of the rows. A bare loop over exact rows, to measure
-/// with and to check against; the door searches a [`crate::Gallery`].
+/// `found`, best first, equal ones in the order of the rows. A bare loop over exact rows, to
+/// measure with and to check against; the door searches a [`crate::Gallery`].
 ///
 /// A probe of another length than `width`, or an empty one, finds nothing; a last row that is not
 /// whole is passed over.

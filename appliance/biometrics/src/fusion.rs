@@ -325,7 +325,8 @@ mod tests {
             prop_assume!(values.iter().any(|value| *value > 0.1));
             let frames: Vec<&[f32]> = vec![&values; 8];
             let found = decisions(&frames, &policy(3));
-            let mut names: Vec<String> = found.iter().map(name_of).filter(|n| n != "wait").collect();
+            let names = found.iter().map(name_of).filter(|name| name != "wait");
+            let mut names: Vec<String> = names.collect();
             names.dedup();
             prop_assert!(names.len() <= 1, "{:?}", names);
         }

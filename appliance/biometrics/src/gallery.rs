@@ -43,7 +43,8 @@ pub enum Scoring {
     Mean,
     /// Each of them apart and their mean, and the best counts. Misses about as few as the mean at
     /// the same rate of strangers called, but at the same threshold calls twice as many strangers,
-    /// so the threshold must rise: [`Gallery::rows`] says with how many vectors a probe is compared.
+    /// so the threshold must rise: [`Gallery::rows`] says with how many vectors a probe is
+    /// compared.
     BestOfAll,
 }
 

@@ -406,7 +406,10 @@ mod tests {
             people in 1_usize..2000, more in 0_usize..2000,
             budget in 1e-5_f64..0.1, share in 0.01_f64..1.0,
         ) {
-            let config = |strangers_called_max| PolicyConfig { strangers_called_max, ..PolicyConfig::default() };
+            let config = |strangers_called_max| PolicyConfig {
+                strangers_called_max,
+                ..PolicyConfig::default()
+            };
             let plain = policy(config(budget), people);
             prop_assert!(policy(config(budget), people + more).accept() >= plain.accept());
             prop_assert!(policy(config(budget * share), people).accept() >= plain.accept());

@@ -659,7 +659,10 @@ mod tests {
             matcher.solve();
             let total: f32 = (1..=matcher.columns())
                 .filter(|column| matcher.row_of[*column] > 0)
-                .map(|column| matcher.cost[(matcher.row_of[column] - 1) * matcher.columns() + column - 1])
+                .map(|column| {
+                    let row = matcher.row_of[column] - 1;
+                    matcher.cost[row * matcher.columns() + column - 1]
+                })
                 .sum();
             let least = least_cost(&matcher, 0, &mut Vec::new());
             prop_assert!((total - least).abs() < 1e-3, "{} is not {}", total, least);

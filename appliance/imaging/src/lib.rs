@@ -11,7 +11,7 @@ pub mod yuv;
 
 pub use decode::{DecodeError, DecodeLimits, DecodeNote, Decoded, FileKind, decode};
 pub use jpeg::{JpegError, decode_jpeg_into};
-pub use luma::{LumaStats, luma_of, luma_stats};
+pub use luma::luma_of;
 pub use picture::{Frame, Picture, SizeError};
 pub use scale::{ScaleError, Scaler, bounded_size};
 pub use yuv::{YuyvError, yuyv_into};
