@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -262,6 +262,37 @@ pub(crate) fn empty_log(connection: &Connection, path: &Path) -> Result<(), Ledg
         });
     }
     Ok(())
+}
+
+/// Which files a connection writes: those that stood under these names when it was opened.
+pub(crate) struct Place {
+    path: PathBuf,
+    log: PathBuf,
+    found: [Option<(u64, u64)>; 2],
+}
+
+impl Place {
+    /// The files under this name, now.
+    pub(crate) fn of(path: &Path) -> Self {
+        let log = suffixed(path, "-wal");
+        let found = [inode(path), inode(&log)];
+        Self {
+            path: path.to_owned(),
+            log,
+            found,
+        }
+    }
+
+    /// Whether they are the same still. SQLite goes on writing to a file without a name, and all
+    /// of it is gone when the file is closed.
+    pub(crate) fn is_as_found(&self) -> bool {
+        [inode(&self.path), inode(&self.log)] == self.found && self.found[0].is_some()
+    }
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Makes the file where there is none, so that it never has other permissions than these, and

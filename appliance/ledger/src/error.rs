@@ -110,6 +110,15 @@ pub enum LedgerError {
         /// Which file.
         path: PathBuf,
     },
+    /// Somebody moved, removed or replaced the file while it was in use.
+    #[error(
+        "{}: the file was moved or removed while it was in use, nothing was recorded; put it back \
+         with what stood beside it, or start again with a new one", path.display()
+    )]
+    Moved {
+        /// Where the file was.
+        path: PathBuf,
+    },
     /// More was to be written at once than may be.
     #[error("{}: {what} has {found}, at most {allowed} are allowed", path.display())]
     TooMuch {
@@ -166,7 +175,9 @@ impl LedgerError {
             | Self::Foreign { .. }
             | Self::OtherDevice { .. }
             | Self::TooMuch { .. } => LedgerErrorKind::Misuse,
-            Self::Io { .. } | Self::Failed { .. } | Self::Random { .. } => LedgerErrorKind::Io,
+            Self::Io { .. } | Self::Failed { .. } | Self::Moved { .. } | Self::Random { .. } => {
+                LedgerErrorKind::Io
+            }
         }
     }
 
@@ -184,6 +195,7 @@ impl LedgerError {
             | Self::OtherDevice { .. }
             | Self::Io { .. }
             | Self::Failed { .. }
+            | Self::Moved { .. }
             | Self::Random { .. } => false,
         }
     }

@@ -8,7 +8,7 @@ use record::{Body, Chain, RECORD_BYTES_MAX, Record};
 use rusqlite::{Connection, OptionalExtension, Statement, TransactionBehavior, params};
 use vocabulary::{DeviceId, Digest, Epoch, Sequence, Stamp};
 
-use crate::database::{Lock, Purpose, open_writer};
+use crate::database::{Lock, Place, Purpose, open_writer};
 use crate::error::{Damage, LedgerError};
 use crate::reader::{Stored, read_rows};
 
@@ -75,6 +75,7 @@ pub struct Ledger {
     // Closed before the lock is given up: fields are dropped in this order.
     connection: Connection,
     path: PathBuf,
+    place: Place,
     device: DeviceId,
     epoch: Epoch,
     head: Digest,
@@ -126,6 +127,7 @@ impl Ledger {
         Ok(Self {
             connection,
             path: path.to_owned(),
+            place: Place::of(path),
             device: identity.device,
             epoch: identity.epoch,
             head: tail.map_or(identity.predecessor, |tail| tail.digest),
@@ -139,14 +141,15 @@ impl Ledger {
     /// Writes one record down and answers when it is durable.
     ///
     /// # Errors
-    /// [`LedgerError`]: nothing was recorded. After [`LedgerError::Io`] and
-    /// [`LedgerError::Corrupt`] that is for the next opening to say.
+    /// [`LedgerError`]: nothing was recorded. After [`LedgerError::Io`], [`LedgerError::Corrupt`]
+    /// and [`LedgerError::Moved`] that is for the next opening to say.
     pub fn append(&mut self, at: Stamp, body: Body) -> Result<Appended, LedgerError> {
         self.check_usable()?;
         let (bytes, tail) = self.next(at, body)?;
         // A statement outside a transaction is one of its own: it returns when it is committed.
         let written = insert(&self.connection, &bytes, &tail);
         written.map_err(|error| self.fail(error))?;
+        self.check_place()?;
         Ok(self.advance(tail))
     }
 
@@ -220,6 +223,7 @@ impl Ledger {
         }
         let written = write_rows(&mut self.connection, &encoded);
         written.map_err(|error| self.fail(error))?;
+        self.check_place()?;
         let appended = encoded.iter().map(|(_, tail)| Appended {
             sequence: tail.sequence,
             digest: tail.digest,
@@ -276,6 +280,17 @@ impl Ledger {
             });
         }
         Ok(())
+    }
+
+    /// Looks after a commit whether what was written still has a name.
+    fn check_place(&mut self) -> Result<(), LedgerError> {
+        if self.place.is_as_found() {
+            return Ok(());
+        }
+        self.failed = true;
+        Err(LedgerError::Moved {
+            path: self.path.clone(),
+        })
     }
 
     fn fail(&mut self, error: rusqlite::Error) -> LedgerError {

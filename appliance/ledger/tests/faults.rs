@@ -451,6 +451,40 @@ fn a_truncated_file_is_told() {
 }
 
 #[test]
+fn a_file_taken_away_while_in_use_is_told_at_the_next_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let elsewhere = directory.path().join("elsewhere.db");
+    let check = |name: &str, take_away: &dyn Fn(&Path)| {
+        let path = directory.path().join(name);
+        let mut ledger = open(&path).unwrap();
+        ledger.append(at(1), body(1)).unwrap();
+        take_away(&path);
+        let error = ledger.append(at(2), body(2)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                LedgerError::Moved { .. } | LedgerError::ReadOnly { .. }
+            ),
+            "{name}: {error:?}"
+        );
+        let error = ledger.append_batch(at(2), vec![body(2)]).unwrap_err();
+        assert!(
+            matches!(error, LedgerError::Failed { .. }),
+            "{name}: {error:?}"
+        );
+    };
+    let log = |path: &Path| path.with_extension("db-wal");
+    check("removed.db", &|path| fs::remove_file(path).unwrap());
+    check("renamed.db", &|path| fs::rename(path, &elsewhere).unwrap());
+    check("log.db", &|path| fs::remove_file(log(path)).unwrap());
+    check("replaced.db", &|path| {
+        let copy = path.with_extension("copy");
+        fs::write(&copy, b"").unwrap();
+        fs::rename(&copy, path).unwrap();
+    });
+}
+
+#[test]
 fn an_emptied_file_is_told_while_its_log_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
