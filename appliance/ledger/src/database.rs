@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 
 use crate::error::{Damage, LedgerError};
@@ -23,6 +24,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// The write-ahead log is cut back to this when it was longer for a while: a few thousand records.
 const LOG_BYTES_MAX: u32 = 8 << 20;
+
+/// The largest value in any table is a roster; a row has some short columns beside it.
+const VALUE_BYTES_MAX: i32 = record::ROSTER_BYTES_MAX as i32 + (1 << 20);
 
 /// The smallest page that SQLite has, and so the smallest database that is not empty.
 const DATABASE_BYTES_MIN: u64 = 512;
@@ -214,8 +218,10 @@ fn settle(connection: &Connection, purpose: &Purpose) -> Result<(), rusqlite::Er
     )
 }
 
-/// Believes nothing that stands in the file's schema, and checks pages as they are read.
+/// Believes nothing that stands in the file's schema, checks pages as they are read, and reads no
+/// value that is larger than any of ours.
 fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "cell_size_check", true)

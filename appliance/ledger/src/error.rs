@@ -217,6 +217,7 @@ impl LedgerError {
             }
             Some(
                 ErrorCode::DatabaseCorrupt
+                | ErrorCode::TooBig
                 | ErrorCode::NotADatabase
                 | ErrorCode::TypeMismatch
                 | ErrorCode::ConstraintViolation,

@@ -499,6 +499,25 @@ fn a_damaged_roster_is_told() {
 }
 
 #[test]
+fn a_value_larger_than_any_of_ours_is_not_read() {
+    let fixture = Fixture::new();
+    let mut store = fixture.open();
+    import(&mut store, &roster("M1", 1, &["A"]));
+    drop(store);
+    let connection = rusqlite::Connection::open(fixture.path()).unwrap();
+    connection
+        .execute("UPDATE roster SET bytes = zeroblob(40000000)", [])
+        .unwrap();
+    drop(connection);
+    let reader = LocalReader::open(&fixture.path(), &device(), fixture.keys.clone()).unwrap();
+    let error = reader.roster(&meeting("M1")).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Database(LedgerError::Corrupt { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn a_roster_of_ten_thousand_is_taken() {
     let fixture = Fixture::new();
     let mut store = fixture.open();
