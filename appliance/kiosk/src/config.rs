@@ -77,6 +77,9 @@ pub struct Device {
     /// The room it hangs at.
     #[serde(deserialize_with = "id", serialize_with = "text")]
     pub room: RoomId,
+    /// What the room is called on its sign, at most 60 characters; the screen shows it.
+    #[serde(deserialize_with = "sign")]
+    pub room_name: String,
     /// The door of that room.
     #[serde(deserialize_with = "id", serialize_with = "text")]
     pub door: DoorId,
@@ -91,6 +94,7 @@ impl Default for Device {
             id: DeviceId::new("kiosk-1").expect("a literal id"),
             organisation: OrganisationId::new("local").expect("a literal id"),
             room: RoomId::new("room-1").expect("a literal id"),
+            room_name: "Phòng họp 1".to_owned(),
             door: DoorId::new("door-1").expect("a literal id"),
             zone: "Asia/Ho_Chi_Minh".to_owned(),
         }
@@ -372,6 +376,18 @@ where
     String::deserialize(from)?
         .parse()
         .map_err(serde::de::Error::custom)
+}
+
+/// Longest name of a room on the screen, in characters.
+const SIGN_CHARS_MAX: usize = 60;
+
+fn sign<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let name = String::deserialize(from)?;
+    if name.chars().count() > SIGN_CHARS_MAX || name.chars().any(char::is_control) {
+        let message = format!("it has control characters or more than {SIGN_CHARS_MAX} characters");
+        return Err(serde::de::Error::custom(message));
+    }
+    Ok(name)
 }
 
 fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {

@@ -34,12 +34,15 @@ enum Finding {
     Bad(String),
 }
 
+/// One look at one thing.
+type Look = fn(&Config) -> Finding;
+
 /// Looks at everything and prints a line for each.
 ///
 /// # Errors
 /// When anything does not work.
 pub fn doctor(config: &Config) -> anyhow::Result<()> {
-    let looks: [(&str, fn(&Config) -> Finding); 7] = [
+    let looks: [(&str, Look); 7] = [
         ("models", models),
         ("screen", screen),
         ("disk", disk),

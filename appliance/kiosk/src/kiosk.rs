@@ -323,7 +323,7 @@ impl Kiosk {
         open.session.handle(now, input, &mut commands);
         for command in commands.drain(..) {
             match command {
-                Command::Append { token, at, body } => self.append(now, token, at, *body),
+                Command::Append { token, at, body } => self.append(now, token, at, body),
                 Command::Release { of } => self.release(now, of),
                 // Both are shown by way of the session's list of showings.
                 Command::Greet(_) | Command::Notify(_) => {}
@@ -332,7 +332,7 @@ impl Kiosk {
         self.commands = commands;
     }
 
-    fn append(&mut self, now: &Stamp, session_token: Token, at: Stamp, body: Body) {
+    fn append(&mut self, now: &Stamp, session_token: Token, at: Stamp, body: Box<Body>) {
         let token = self.next_token;
         self.next_token += 1;
         self.tokens.insert(token, session_token);
@@ -520,7 +520,7 @@ impl Kiosk {
             },
             Place::After(meeting, headcount) => Door::After(meeting, *headcount),
         };
-        let room = self.config.device.room.as_str();
+        let room = self.config.device.room_name.as_str();
         let view = compose(now, &self.zone, room, trouble.as_ref(), &door);
         if self.shown.as_ref() == Some(&view) {
             return;

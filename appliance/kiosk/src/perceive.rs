@@ -18,6 +18,14 @@ use vocabulary::{Decision, FeatureSpace, Monotonic, Template, Threshold};
 /// slows nobody's screen.
 const TEMPLATES_PER_FRAME_MAX: usize = 4;
 
+/// How long after a comparison that named nobody a person who still stands there is compared once
+/// more.
+const AGAIN_AFTER: Duration = Duration::from_millis(2500);
+
+/// How often that is done for one track. Each time is one more chance to be called by somebody
+/// else's name, so it is not done for ever.
+const AGAIN_MAX: u32 = 2;
+
 /// Against whom faces are compared, and by which rules.
 #[derive(Debug)]
 pub struct Target {
@@ -113,6 +121,15 @@ struct Probe {
     weight: f32,
 }
 
+/// A track whose comparison named nobody.
+struct Unnamed {
+    track: TrackId,
+    /// When that was said last.
+    at: Monotonic,
+    /// How often.
+    times: u32,
+}
+
 /// Sees.
 pub struct Perceiver {
     detector: Detector,
@@ -123,6 +140,7 @@ pub struct Perceiver {
     limits: QualityLimits,
     target: Option<Arc<Target>>,
     evidence: Vec<(TrackId, Evidence)>,
+    unnamed: Vec<Unnamed>,
     small: Picture,
     aligned: Picture,
     found: Vec<Detection>,
@@ -160,6 +178,7 @@ impl Perceiver {
             limits,
             target: None,
             evidence: Vec::new(),
+            unnamed: Vec::new(),
             small: Picture::new(1, 1)?,
             aligned: Picture::new(ALIGNED_SIDE_PX, ALIGNED_SIDE_PX)?,
             found: Vec::new(),
@@ -174,6 +193,8 @@ impl Perceiver {
     pub fn aim(&mut self, target: Option<Arc<Target>>) {
         self.target = target;
         self.evidence.clear();
+        self.unnamed.clear();
+        self.tracker.reopen(|_| true);
     }
 
     /// Step 2 of a frame: finds the faces, follows them, and makes a template of each that has
@@ -196,6 +217,9 @@ impl Perceiver {
             .retain(|(track, _)| !update.ended.contains(track));
         self.ended.clear();
         self.ended.extend_from_slice(update.ended);
+        self.unnamed
+            .retain(|unnamed| !self.ended.contains(&unnamed.track));
+        self.try_again(frame.captured_at);
         let Self {
             comparer,
             tracker,
@@ -268,6 +292,18 @@ impl Perceiver {
         Ok(())
     }
 
+    /// Lets those be compared once more who were not known some time ago and still stand there.
+    fn try_again(&mut self, now: Monotonic) {
+        for unnamed in &mut self.unnamed {
+            let due = unnamed.times <= AGAIN_MAX && now.since(unnamed.at) >= AGAIN_AFTER;
+            if due {
+                unnamed.at = now;
+                self.evidence.retain(|(track, _)| *track != unnamed.track);
+                self.tracker.reopen(|track| track == unnamed.track);
+            }
+        }
+    }
+
     fn weigh(
         &mut self,
         index: usize,
@@ -292,15 +328,11 @@ impl Perceiver {
         let Some(decision) = evidence.decide(&target.gallery, &target.policy) else {
             return Ok(());
         };
-        let frames = evidence.frames();
-        let track = self
-            .tracker
-            .tracks()
-            .iter()
-            .find(|track| track.id == probe.track);
-        if let Some(track) = track {
+        let (frames, id) = (evidence.frames(), probe.track);
+        self.note_unnamed(id, &decision, now);
+        if let Some(track) = self.tracker.tracks().iter().find(|track| track.id == id) {
             outcomes.push(Outcome {
-                track: track.id,
+                track: id,
                 decision,
                 frames,
                 threshold: target.policy.accept(),
@@ -309,8 +341,27 @@ impl Perceiver {
                 waited: now.since(track.first_seen),
             });
         }
-        self.tracker.settle(self.probes[index].track);
+        self.tracker.settle(id);
         Ok(())
+    }
+
+    /// Remembers whom a comparison did not name, and forgets whom it named.
+    fn note_unnamed(&mut self, id: TrackId, decision: &Decision, now: Monotonic) {
+        let known = self.unnamed.iter_mut().find(|unnamed| unnamed.track == id);
+        match (decision, known) {
+            (Decision::Identified(_), _) => self.unnamed.retain(|unnamed| unnamed.track != id),
+            (Decision::NotIdentified { .. } | Decision::Ambiguous { .. }, Some(unnamed)) => {
+                unnamed.at = now;
+                unnamed.times += 1;
+            }
+            (Decision::NotIdentified { .. } | Decision::Ambiguous { .. }, None) => {
+                self.unnamed.push(Unnamed {
+                    track: id,
+                    at: now,
+                    times: 1,
+                });
+            }
+        }
     }
 
     fn faces(&self) -> Vec<Face> {

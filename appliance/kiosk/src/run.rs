@@ -244,7 +244,7 @@ fn show_trouble(config: &Config, show: &mut Show, clock: &dyn Clock, error: &Run
         detail: trouble.detail.clone(),
     };
     let zone = zone(&config.device.zone);
-    let room = config.device.room.as_str();
+    let room = config.device.room_name.as_str();
     let view = compose(&clock.now(), &zone, room, Some(&trouble), &Door::Starting);
     if let Err(error) = show.show(&view) {
         tracing::error!("the trouble could not be shown: {error:#}");

@@ -35,7 +35,7 @@ pub enum Request {
         /// The moment that it is about.
         at: Stamp,
         /// What happened.
-        body: Body,
+        body: Box<Body>,
     },
     /// Tell which meetings have rosters here.
     Meetings,
@@ -80,7 +80,7 @@ impl Store {
             let event = match request {
                 Request::Append { token, at, body } => Event::Committed {
                     token,
-                    result: self.commit(at, body),
+                    result: self.commit(at, *body),
                 },
                 Request::Meetings => Event::Meetings(self.rosters.meetings()),
                 Request::Load(meeting) => Event::Loaded(self.load(&meeting).map(Box::new)),
