@@ -82,8 +82,12 @@ pub struct EnrolArgs {
     #[arg(long)]
     pub replace: bool,
 
+    /// Remove the references that the person has, on every roster here, and add none.
+    #[arg(long, conflicts_with_all = ["camera", "replace", "photographs"])]
+    pub remove: bool,
+
     /// Photographs: JPEG, PNG, WebP, BMP or GIF (first frame).
-    #[arg(value_name = "PHOTOGRAPH", required_unless_present = "camera")]
+    #[arg(value_name = "PHOTOGRAPH", required_unless_present_any = ["camera", "remove"])]
     pub photographs: Vec<PathBuf>,
 }
 
@@ -99,6 +103,21 @@ pub enum RosterCommand {
     List,
     /// Write a roster out.
     Export(ExportArgs),
+    /// Destroy a meeting's key, and with it the references on its roster; then remove the roster.
+    ///
+    /// Records stay. People stay enrolled for other meetings; `kiosk enrol --remove` ends that.
+    Remove(RemoveArgs),
+}
+
+/// Arguments of `roster remove`.
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    /// The meeting's id.
+    pub meeting: String,
+
+    /// Keep the roster with its names, so that `kiosk roll` still shows who was present.
+    #[arg(long)]
+    pub keep_roster: bool,
 }
 
 /// Arguments of `roster import`.

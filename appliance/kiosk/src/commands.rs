@@ -18,7 +18,7 @@ use vocabulary::{
 
 use crate::capture::Handover;
 use crate::cli::{
-    EnrolArgs, ExportArgs, FileFormat, ImportArgs, LedgerCommand, RollArgs, RollFormat,
+    EnrolArgs, ExportArgs, FileFormat, ImportArgs, LedgerCommand, RemoveArgs, RollArgs, RollFormat,
     RosterCommand, RunArgs,
 };
 use crate::clock::{Clock, ReplayClock, SystemClock};
@@ -103,6 +103,9 @@ fn stop_on_signals() -> anyhow::Result<crossbeam_channel::Receiver<()>> {
 pub fn enrol(config: &Config, args: &EnrolArgs) -> anyhow::Result<()> {
     let person = PersonId::new(&args.person)
         .with_context(|| format!("{:?} is no person's id", args.person))?;
+    if args.remove {
+        return remove_enrolment(config, &person);
+    }
     let mut networks = Networks::load(config)?;
     let mut store = open_local(config)?;
     let now = SystemClock::new().now();
@@ -159,6 +162,13 @@ pub fn enrol(config: &Config, args: &EnrolArgs) -> anyhow::Result<()> {
         "{refused} of {} pictures were refused",
         args.photographs.len()
     );
+    Ok(())
+}
+
+fn remove_enrolment(config: &Config, person: &PersonId) -> anyhow::Result<()> {
+    let removed = open_local(config)?.remove_enrolment(&config.device.organisation, person)?;
+    ensure!(removed > 0, "{person} has no references here");
+    println!("{person}: {removed} references removed, here and on every roster");
     Ok(())
 }
 
@@ -233,6 +243,7 @@ pub fn roster(config: &Config, command: &RosterCommand) -> anyhow::Result<()> {
         RosterCommand::Import(args) => import(config, args),
         RosterCommand::List => list(config),
         RosterCommand::Export(args) => export(config, args),
+        RosterCommand::Remove(args) => remove(config, args),
     }
 }
 
@@ -374,6 +385,19 @@ fn export(config: &Config, args: &ExportArgs) -> anyhow::Result<()> {
     write_out(args.output.as_deref(), |to| {
         Ok(to.write_all(text.as_bytes())?)
     })
+}
+
+fn remove(config: &Config, args: &RemoveArgs) -> anyhow::Result<()> {
+    let meeting = meeting_id(&args.meeting)?;
+    let mut store = open_local(config)?;
+    if args.keep_roster {
+        store.forget_references(&meeting)?;
+        println!("{meeting}: its key and the references on its roster are destroyed");
+    } else {
+        store.remove_meeting(&meeting)?;
+        println!("{meeting}: its key, the references on its roster and the roster are destroyed");
+    }
+    Ok(())
 }
 
 /// `kiosk roll`.

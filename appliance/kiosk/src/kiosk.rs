@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use record::{Body, Release, Text, roster_digest};
 use screen::{TroubleKind, View};
 use vocabulary::{
-    Digest, Direction, Epoch, Meeting, MeetingId, Monotonic, Roster, Sequence, Stamp,
+    ClockQuality, Digest, Direction, Epoch, Meeting, MeetingId, Monotonic, Roster, Sequence, Stamp,
 };
 
 use crate::choose::{Choice, choose, opens_at};
@@ -92,10 +92,15 @@ pub struct Kiosk {
     live: Option<Live>,
     camera: Option<Trouble>,
     inference: Option<Trouble>,
+    /// What keeps records from being written.
     storage: Option<Trouble>,
+    /// What keeps rosters from being read.
+    rosters: Option<Trouble>,
     /// The first trouble with recording, for the exit status.
     unrecorded: Option<Trouble>,
     source_ended: bool,
+    /// The meeting whose key was destroyed last.
+    forgotten: Option<MeetingId>,
     shown: Option<View>,
     commands: Vec<Command>,
 }
@@ -144,8 +149,10 @@ impl Kiosk {
             camera: None,
             inference: None,
             storage: None,
+            rosters: None,
             unrecorded: None,
             source_ended: false,
+            forgotten: None,
             shown: None,
             commands: Vec::new(),
         }
@@ -157,11 +164,11 @@ impl Kiosk {
             Event::Perceived(perceived) => self.perceived(now, perceived),
             Event::Camera(camera) => self.camera(camera),
             Event::Committed { token, result } => self.committed(now, token, result),
-            Event::Meetings(Ok(meetings)) => self.meetings = Some(meetings),
+            Event::Meetings(Ok(meetings)) => self.meetings_read(meetings),
             Event::Loaded(Ok(loaded)) => self.open(now, *loaded),
             Event::Meetings(Err(trouble)) | Event::Loaded(Err(trouble)) => {
                 tracing::error!(trouble = trouble.detail, "rosters cannot be read");
-                self.storage = Some(trouble);
+                self.rosters = Some(trouble);
             }
             Event::Part(part) => self.part(part),
             Event::Tick => self.feed(now, Input::Tick),
@@ -179,6 +186,23 @@ impl Kiosk {
     /// Whether the roll of a meeting is open.
     pub fn is_open(&self) -> bool {
         matches!(self.place, Place::Open(_))
+    }
+
+    /// Why no roll will open by itself now, if that is so: a recording does not wait for it.
+    pub fn not_opening(&self) -> Option<Trouble> {
+        let none = |detail: &str| {
+            Some(Trouble {
+                kind: TroubleKind::Other,
+                detail: detail.to_owned(),
+            })
+        };
+        match (&self.rosters, &self.place) {
+            (Some(trouble), _) => Some(trouble.clone()),
+            (None, Place::Nothing | Place::Before(_) | Place::After(..)) => none(
+                "no meeting is open at this door now; name one by --meeting ID, or import a roster",
+            ),
+            (None, Place::Unknown | Place::Loading(_) | Place::Open(_)) => None,
+        }
     }
 
     /// The first trouble that kept attendance from being recorded, if there was any.
@@ -238,6 +262,15 @@ impl Kiosk {
         for track in perceived.ended {
             self.feed(now, Input::TrackEnded(track));
         }
+    }
+
+    fn meetings_read(&mut self, meetings: Vec<(Meeting, Digest)>) {
+        // A roster that could not be read is tried again now, and not at once: it would only fail
+        // again.
+        if self.rosters.take().is_some() && matches!(self.place, Place::Loading(_)) {
+            self.place = Place::Unknown;
+        }
+        self.meetings = Some(meetings);
     }
 
     fn camera(&mut self, event: CameraEvent) {
@@ -398,18 +431,29 @@ impl Kiosk {
                     self.place = Place::Loading(meeting.id.clone());
                 }
             }
-            (Choice::After(meeting), Place::After(now_over, _)) if now_over.id == meeting.id => {}
-            (Choice::After(meeting), _) => {
-                let headcount = Headcount {
-                    present: 0,
-                    expected: 0,
-                };
-                self.place = Place::After(Box::new((*meeting).clone()), headcount);
-            }
+            (Choice::After(meeting), Place::After(over, _)) if over.id == meeting.id => {}
+            // How many came is only known where this run held the meeting.
+            (Choice::After(_) | Choice::Nothing, _) => self.place = Place::Nothing,
             (Choice::Before(meeting), _) => {
                 self.place = Place::Before(Box::new((*meeting).clone()));
             }
-            (Choice::Nothing, _) => self.place = Place::Nothing,
+        }
+        self.forget(now, choice);
+    }
+
+    /// Has the key of a meeting destroyed that is over for good. Only a clock that a time service
+    /// holds may say so; otherwise it is left to an operator.
+    fn forget(&mut self, now: &Stamp, choice: &Choice<'_>) {
+        if let Choice::After(meeting) = choice
+            && now.quality == ClockQuality::Synchronised
+            && self.forgotten.as_ref() != Some(&meeting.id)
+            && self
+                .ports
+                .store
+                .try_send(Request::Forget(meeting.id.clone()))
+                .is_ok()
+        {
+            self.forgotten = Some(meeting.id.clone());
         }
     }
 
@@ -467,7 +511,7 @@ impl Kiosk {
             timings: Timings::default(),
         };
         let session = Session::restore(loaded.roster.clone(), config, &loaded.records);
-        self.storage = None;
+        self.rosters = None;
         // Answers to what an earlier session asked for mean nothing to this one, which has read
         // what was written.
         self.tokens.clear();
@@ -496,11 +540,8 @@ impl Kiosk {
 
     /// Leaves the view for the screen thread, when it is another than the last one.
     fn show(&mut self, now: &Stamp) {
-        let trouble = self
-            .storage
-            .as_ref()
-            .or(self.inference.as_ref())
-            .or(self.camera.as_ref());
+        let troubles = [&self.storage, &self.rosters, &self.inference, &self.camera];
+        let trouble = troubles.into_iter().find_map(Option::as_ref);
         let trouble = trouble.map(|trouble| screen::Trouble {
             kind: trouble.kind,
             detail: trouble.detail.clone(),

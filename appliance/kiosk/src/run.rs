@@ -81,7 +81,12 @@ pub struct Run {
 pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
     let (events, incoming) = bounded(EVENTS_MAX);
     let views = Arc::new(Mailbox::default());
-    let mut show = Show::open(&config.screen, Arc::clone(&views), events.clone())?;
+    let mut show = Show::open(
+        &config.screen,
+        run.handover == Handover::Every,
+        Arc::clone(&views),
+        events.clone(),
+    )?;
     let parts = match Parts::start(config, run.clock.now(), run.source) {
         Ok(parts) => parts,
         Err(error) => {
@@ -129,17 +134,23 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
     let mut capture = Some(capture);
 
     let mut kiosk = Kiosk::new(config.clone(), epoch, run.meeting, ports);
-    let mut opened = |threads: &mut Threads| match capture.take() {
-        Some(capture) => threads.spawn("camera", move || capture.run()),
-        None => Ok(()),
+    let recording = run.handover == Handover::Every;
+    // A camera begins at once; a recording when a roll is open, and not at all when none will be.
+    let begin = |kiosk: &Kiosk| {
+        if capture.is_none() {
+            return Ok(());
+        }
+        if recording && !kiosk.is_open() {
+            let never = kiosk.not_opening();
+            return never.map_or(Ok(()), |trouble| Err(RunError::Trouble(trouble)));
+        }
+        match capture.take() {
+            Some(capture) => Ok(threads.spawn("camera", move || capture.run())?),
+            None => Ok(()),
+        }
     };
-    if run.handover == Handover::Newest {
-        opened(&mut threads)?;
-    }
-    turn(&mut kiosk, &*run.clock, &incoming, &run.stop, || {
-        opened(&mut threads)
-    })?;
-    let result = verdict(&kiosk);
+    let turned = turn(&mut kiosk, &*run.clock, &incoming, &run.stop, begin);
+    let result = turned.and_then(|()| verdict(&kiosk));
     // Dropping the loop and its queues lets the threads at their other ends come to an end.
     drop(kiosk);
     drop(incoming);
@@ -195,15 +206,15 @@ impl Parts {
     }
 }
 
-/// The loop: one event after the other, and a tick when time has passed. `opened` is called once
-/// the roll of a meeting is open.
+/// The loop: one event after the other, and a tick when time has passed. `begin` is asked after each
+/// whether frames may come, and may give up.
 fn turn(
     kiosk: &mut Kiosk,
     clock: &dyn Clock,
     incoming: &Receiver<Event>,
     stop: &Receiver<()>,
-    mut opened: impl FnMut() -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+    mut begin: impl FnMut(&Kiosk) -> Result<(), RunError>,
+) -> Result<(), RunError> {
     let mut ticked = Monotonic::default();
     loop {
         let event = crossbeam_channel::select! {
@@ -217,9 +228,7 @@ fn turn(
             ticked = now.monotonic;
             flow = kiosk.handle_event(&now, Event::Tick);
         }
-        if kiosk.is_open() {
-            opened()?;
-        }
+        begin(kiosk)?;
         if flow == Flow::Stop {
             return Ok(());
         }

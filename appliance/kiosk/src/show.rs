@@ -27,6 +27,9 @@ enum Display {
         sink: PngSink,
         /// The scene that the last file shows.
         last: Option<std::mem::Discriminant<Scene>>,
+        /// Whether the live picture is in the files: only that of a recording, since a camera's
+        /// pictures are stored nowhere.
+        pictures: bool,
     },
     /// A window.
     #[cfg(feature = "window")]
@@ -48,16 +51,18 @@ pub struct Show {
 }
 
 impl Show {
-    /// Loads the fonts and opens the display that the configuration asks for.
+    /// Loads the fonts and opens the display that the configuration asks for; `recording` says
+    /// whether frames come from a recording.
     ///
     /// # Errors
     /// When a font is missing, or the display cannot be opened or is not built in.
     pub fn open(
         config: &Screen,
+        recording: bool,
         views: Arc<Mailbox<View>>,
         events: Sender<Event>,
     ) -> anyhow::Result<Self> {
-        let (context, display) = open(config)?;
+        let (context, display) = open(config, recording)?;
         let canvas = Canvas::new(SCREEN_PX.0, SCREEN_PX.1)?;
         Ok(Self {
             context,
@@ -92,14 +97,22 @@ impl Show {
         };
         match &mut self.display {
             Display::None => {}
-            Display::Png { sink, last } => {
+            Display::Png {
+                sink,
+                last,
+                pictures,
+            } => {
                 let scene = std::mem::discriminant(&view.scene);
                 if *last == Some(scene) && matches!(view.scene, Scene::Looking(_)) {
                     return Ok(());
                 }
                 *last = Some(scene);
                 sink.name_next(name(&view.scene));
-                draw(view, context, &mut self.canvas)?;
+                if *pictures {
+                    draw(view, context, &mut self.canvas)?;
+                } else {
+                    draw(&without_picture(view), context, &mut self.canvas)?;
+                }
                 sink.show(&self.canvas)?;
             }
             #[cfg(feature = "window")]
@@ -113,12 +126,13 @@ impl Show {
 }
 
 /// Loads the fonts and opens the display that the configuration asks for.
-fn open(config: &Screen) -> anyhow::Result<(Option<Context>, Display)> {
+fn open(config: &Screen, recording: bool) -> anyhow::Result<(Option<Context>, Display)> {
     let display = match config.sink {
         ScreenSink::None => return Ok((None, Display::None)),
         ScreenSink::Png => Display::Png {
             sink: PngSink::new(&config.png_directory),
             last: None,
+            pictures: recording,
         },
         ScreenSink::Window => window()?,
     };
@@ -147,6 +161,16 @@ fn window() -> anyhow::Result<Display> {
         "screen.sink is \"window\", and this build has no window; build with `--features window` \
          or set \"png\" or \"none\""
     )
+}
+
+/// The same view with its live picture left out.
+fn without_picture(view: &View) -> View {
+    let mut view = view.clone();
+    if let Scene::Looking(looking) = &mut view.scene {
+        looking.picture = None;
+        looking.faces.clear();
+    }
+    view
 }
 
 /// What a scene is called in file names.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use biometrics::Gallery;
 use checkin::AppendFailure;
 use crossbeam_channel::{Receiver, Sender};
-use ledger::{Ledger, LedgerError, LedgerErrorKind, LocalReader, Reader, StoreError};
+use ledger::{Ledger, LedgerError, LedgerErrorKind, LocalReader, LocalStore, Reader, StoreError};
 use record::{Body, Fault, Part, Record, Text};
 use screen::TroubleKind;
-use seal::FileKeyStore;
+use seal::{FileKeyStore, KeyStore};
 use vocabulary::{
     Attendance, DeviceId, Epoch, FeatureSpace, Meeting, MeetingId, PersonId, Roster, Sequence,
     Stamp, Template,
@@ -41,6 +41,8 @@ pub enum Request {
     Meetings,
     /// Read a meeting into memory.
     Load(MeetingId),
+    /// Destroy the key of a meeting that is over, and with it its copies of references.
+    Forget(MeetingId),
 }
 
 /// The ledger and the rosters.
@@ -84,6 +86,10 @@ impl Store {
                 },
                 Request::Meetings => Event::Meetings(self.rosters.meetings()),
                 Request::Load(meeting) => Event::Loaded(self.load(&meeting).map(Box::new)),
+                Request::Forget(meeting) => {
+                    self.rosters.forget(&meeting);
+                    continue;
+                }
             };
             // The receiver is gone only when the kiosk is stopping; records are written all the
             // same, since whoever asked for them may have been seen.
@@ -252,13 +258,35 @@ impl Rosters {
         Ok((roster, Target { gallery, policy }))
     }
 
+    /// A failure is not the door's trouble: it is tried again at the next start, and an operator
+    /// has `kiosk roster remove`.
+    fn forget(&self, meeting: &MeetingId) {
+        let forgotten = self.keys().and_then(|keys| {
+            let path = self.config.data.local();
+            LocalStore::open(&path, &self.config.device.id, keys)
+                .and_then(|mut store| store.forget_references(meeting))
+                .map_err(|error| store_trouble(&error))
+        });
+        match forgotten {
+            Ok(()) => tracing::info!(%meeting, "the key and the references are destroyed"),
+            Err(trouble) => {
+                tracing::warn!(%meeting, reason = trouble.detail, "the key is not destroyed yet");
+            }
+        }
+    }
+
+    fn keys(&self) -> Result<Arc<dyn KeyStore>, Trouble> {
+        match FileKeyStore::open(&self.config.data.key()) {
+            Ok(keys) => Ok(Arc::new(keys)),
+            Err(error) => Err(Trouble::new(TroubleKind::Other, &error)),
+        }
+    }
+
     /// The store, opened when it first exists: a new kiosk has no rosters yet.
     fn reader(&mut self) -> Result<Option<&LocalReader>, Trouble> {
         if self.open.is_none() && self.config.data.local().exists() {
-            let keys = FileKeyStore::open(&self.config.data.key())
-                .map_err(|error| Trouble::new(TroubleKind::Other, &error))?;
             let (path, device) = (self.config.data.local(), &self.config.device.id);
-            let reader = LocalReader::open(&path, device, Arc::new(keys));
+            let reader = LocalReader::open(&path, device, self.keys()?);
             self.open = Some(reader.map_err(|error| store_trouble(&error))?);
         }
         Ok(self.open.as_ref())
