@@ -6,32 +6,30 @@
 
 mod evening;
 mod stage;
+mod verdicts;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use camera::{Pace, Recorded, Shot, VirtualClock};
 use crossbeam_channel::unbounded;
 use imaging::Scaler;
 use ledger::Origin;
 use screen::{Canvas, ContactSheet};
-use vocabulary::{
-    Attendance, Decision, Delegate, Meeting, MeetingId, Monotonic, PersonId, Role, Roster,
-    RosterEntry,
-};
+use vocabulary::{Attendance, Delegate, Meeting, MeetingId, PersonId, Role, Roster, RosterEntry};
 
 use self::evening::{DELEGATES, EVENING, Scene, Visitor};
 use self::stage::{Actor, Portrait};
+use self::verdicts::{Count, Verdicts};
 use crate::capture::Handover;
 use crate::cli::{DemoArgs, RollFormat};
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::commands;
 use crate::config::{Config, ScreenSink};
-use crate::kiosk::Told;
-use crate::local_time::{clock_text, zone};
+use crate::local_time::zone;
 use crate::networks::Networks;
 use crate::portrait::{faces, read_picture, reference};
 use crate::run::{Run, run};
@@ -68,26 +66,7 @@ pub fn demo(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
         cut_portraits(&args.portraits, &mut networks)?
     };
     println!("\nAn evening at the door ({} scenes):", EVENING.len());
-    let (told, heard) = unbounded();
-    let (_stop, stopped) = crossbeam_channel::bounded(1);
-    let source = Recorded::new(
-        Film::new(portraits),
-        Pace::AtOnce,
-        Arc::new(VirtualClock::default()),
-    );
-    run(
-        &config,
-        Run {
-            source: Ok(Box::new(source)),
-            handover: Handover::Every,
-            clock: clock.clone(),
-            meeting: Some(MeetingId::new(MEETING)?),
-            told: Some(told),
-            stop: stopped,
-        },
-    )?;
-    let told: Vec<Told> = heard.try_iter().collect();
-    let count = compare(&told, now.monotonic, &zone(&config.device.zone));
+    let count = play(&config, portraits, &clock)?;
     println!("\nThe roll:\n");
     print!(
         "{}",
@@ -98,6 +77,38 @@ pub fn demo(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     println!("Screens: {}", config.screen.png_directory.display());
     println!("Contact sheet: {}", sheet.display());
     count.conclude()
+}
+
+/// Plays the evening; each decision is printed as it falls.
+fn play(
+    config: &Config,
+    portraits: HashMap<&'static str, Portrait>,
+    clock: &Arc<ReplayClock>,
+) -> anyhow::Result<Count> {
+    let film = Film::new(portraits);
+    let source = Recorded::new(film, Pace::AtOnce, Arc::new(VirtualClock::default()));
+    let (told, heard) = unbounded();
+    let mut verdicts = Verdicts::new(clock.now().monotonic, zone(&config.device.zone));
+    let listener = std::thread::spawn(move || {
+        heard.iter().for_each(|told| verdicts.hear(&told));
+        verdicts.conclude()
+    });
+    // Nobody stops the evening from outside: the other end stays open until it is over.
+    let (_stop, stopped) = crossbeam_channel::bounded(1);
+    run(
+        config,
+        Run {
+            source: Ok(Box::new(source)),
+            handover: Handover::Every,
+            clock: clock.clone(),
+            meeting: Some(MeetingId::new(MEETING)?),
+            told: Some(told),
+            stop: stopped,
+        },
+    )?;
+    listener
+        .join()
+        .map_err(|_| anyhow::anyhow!("whoever prints the decisions has panicked"))
 }
 
 /// A configuration of the demonstration's own, in an empty directory.
@@ -280,145 +291,6 @@ impl Iterator for Film {
             }
         }
     }
-}
-
-/// What came of the evening.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Count {
-    rightly: u32,
-    wrongly: u32,
-    not_at_all: u32,
-    strangers: u32,
-    strangers_called: u32,
-}
-
-impl Count {
-    fn conclude(&self) -> anyhow::Result<()> {
-        let line = format!(
-            "Delegates called rightly {}, wrongly {}, not at all {}; strangers called {} of {}.",
-            self.rightly, self.wrongly, self.not_at_all, self.strangers_called, self.strangers
-        );
-        let visits = EVENING.iter().flat_map(|scene| scene.visitors);
-        let members = visits.filter(|visitor| visitor.id.is_some()).count();
-        let as_expected = self.rightly as usize == members
-            && self.wrongly == 0
-            && self.not_at_all == 0
-            && self.strangers_called == 0;
-        if as_expected {
-            println!("\n{line} As expected.");
-            Ok(())
-        } else {
-            bail!("{line} Not as expected: {members} delegates came and no stranger is called.")
-        }
-    }
-}
-
-/// Holds each decision against who stood there, and prints it.
-fn compare(told: &[Told], start: Monotonic, zone: &jiff::tz::TimeZone) -> Count {
-    let mut count = Count::default();
-    for (index, scene) in EVENING.iter().enumerate() {
-        let from = start.saturating_add(FRAME * (index as u32 * SCENE_FRAMES));
-        let until = start.saturating_add(FRAME * ((index as u32 + 1) * SCENE_FRAMES));
-        let in_scene = |told: &&Told| from <= told.at.monotonic && told.at.monotonic < until;
-        for visitor in scene.visitors {
-            let here = |told: &&Told| {
-                let nearest = scene.visitors.iter().min_by(|a, b| {
-                    let off = |v: &Visitor| {
-                        (told.outcome.bounds.centre().x - v.across * stage::FRAME_WIDTH_PX as f32)
-                            .abs()
-                    };
-                    off(a).total_cmp(&off(b))
-                });
-                nearest.is_some_and(|nearest| std::ptr::eq(nearest, visitor))
-            };
-            let decided: Vec<&Told> = told.iter().filter(in_scene).filter(here).collect();
-            judge(index, visitor, &decided, &mut count, zone);
-        }
-    }
-    count
-}
-
-fn judge(
-    scene: usize,
-    visitor: &Visitor,
-    decided: &[&Told],
-    count: &mut Count,
-    zone: &jiff::tz::TimeZone,
-) {
-    let called: Vec<&PersonId> = decided
-        .iter()
-        .filter_map(|told| match &told.outcome.decision {
-            Decision::Identified(ranked) => Some(&ranked.person),
-            Decision::NotIdentified { .. } | Decision::Ambiguous { .. } => None,
-        })
-        .collect();
-    let verdict = match visitor.id {
-        Some(id) if called.iter().any(|person| person.as_str() != id) => {
-            count.wrongly += 1;
-            "CALLED WRONGLY"
-        }
-        Some(_) if called.is_empty() => {
-            count.not_at_all += 1;
-            "NOT CALLED"
-        }
-        Some(_) => {
-            count.rightly += 1;
-            "called rightly"
-        }
-        None => {
-            count.strangers += 1;
-            if called.is_empty() {
-                "a stranger, not called"
-            } else {
-                count.strangers_called += 1;
-                "A STRANGER, CALLED"
-            }
-        }
-    };
-    let file = visitor.photograph;
-    match decided.first() {
-        Some(told) => println!(
-            "  {}  scene {}  {:<16} {:<30} {verdict}: {}",
-            clock_text(told.at.wall, zone),
-            scene + 1,
-            visitor.name,
-            file,
-            describe(told)
-        ),
-        None => println!(
-            "  --:--:--  scene {}  {:<16} {file:<30} {verdict}",
-            scene + 1,
-            visitor.name
-        ),
-    }
-}
-
-fn describe(told: &Told) -> String {
-    let outcome = &told.outcome;
-    let score = match &outcome.decision {
-        Decision::Identified(ranked) => format!("{} {}", ranked.person, ranked.score),
-        Decision::NotIdentified { best: Some(best) } => format!("best score {best}"),
-        Decision::NotIdentified { best: None } => "nobody to compare with".to_owned(),
-        Decision::Ambiguous {
-            first,
-            second: Some(second),
-        } => {
-            format!(
-                "{} {} or {} {}",
-                first.person, first.score, second.person, second.score
-            )
-        }
-        Decision::Ambiguous {
-            first,
-            second: None,
-        } => format!("{} {}?", first.person, first.score),
-    };
-    format!(
-        "{score} (needed {}), {} frames, {:.1} s after first seen",
-        outcome.threshold,
-        outcome.frames,
-        outcome.waited.as_secs_f32()
-    )
 }
 
 /// Puts every screen that was written onto one sheet.
