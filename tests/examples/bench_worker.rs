@@ -12,12 +12,12 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use acceptance::networks;
-use biometrics::{ALIGNED_SIDE_PX, Detection, Gallery, align, search_flat};
+use biometrics::{ALIGNED_SIDE_PX, Detection, Gallery, align};
 use imaging::{Picture, Scaler, decode_jpeg_into};
 use inference::{Comparer, Detector, forbid_telemetry};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
-use vocabulary::{FeatureSpace, PersonId, Template};
+use vocabulary::{Digest, FeatureSpace, PersonId, Template};
 
 type Failure = Box<dyn Error>;
 
@@ -136,7 +136,7 @@ impl Worker {
                 aligned,
             });
         }
-        let gallery = gallery(comparer.space(), &directory.join("roster.f32"))?;
+        let gallery = gallery(comparer.space(), &directory.join("roster.f32"), ROSTER)?;
         Ok(Self {
             detector,
             comparer,
@@ -208,34 +208,38 @@ impl Worker {
     }
 }
 
-/// The roster's people in the order of the file, so that an index means the same on both sides.
-fn gallery(space: &FeatureSpace, path: &Path) -> Result<Gallery, Failure> {
+/// The first `people` of a file, one reference each, in its order, so that an index means the same
+/// on both sides.
+fn gallery(space: &FeatureSpace, path: &Path, people: usize) -> Result<Gallery, Failure> {
     let values = floats(path)?;
-    let people = values
-        .chunks_exact(TEMPLATE_VALUES)
-        .take(ROSTER)
-        .enumerate();
-    let people = people
+    let rows = values.chunks_exact(TEMPLATE_VALUES).take(people);
+    let people = rows
+        .enumerate()
         .map(|(index, row)| {
-            let person = PersonId::new(&format!("p{index:03}"))?;
+            let person = PersonId::new(&format!("p{index}"))?;
             Ok((person, vec![Template::normalise(space.clone(), row)?]))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     Ok(Gallery::build(space.clone(), people)?)
 }
 
-/// All probes against all rows, `times` over; the time of one search, and each probe's best row.
+/// All probes against all rows, as the door searches, `times` over; the time of one search, and
+/// each probe's best row.
 fn search(rows: &str, probes: &str, times: usize) -> Result<Value, Failure> {
-    let rows = floats(Path::new(rows))?;
-    let probes = floats(Path::new(probes))?;
+    let space = FeatureSpace::new("bench", Digest::ZERO);
+    let gallery = gallery(&space, Path::new(rows), usize::MAX)?;
+    let probes = floats(Path::new(probes))?
+        .chunks_exact(TEMPLATE_VALUES)
+        .map(|probe| Template::normalise(space.clone(), probe))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut found = Vec::new();
     let mut best = Vec::new();
     let begun = processor_ns();
     for _ in 0..times {
         best.clear();
-        for probe in probes.chunks_exact(TEMPLATE_VALUES) {
-            search_flat(&rows, TEMPLATE_VALUES, probe, 1, &mut found);
-            best.push(found.first().map_or(0, |(row, _)| *row));
+        for probe in &probes {
+            gallery.search(probe, 1, &mut found)?;
+            best.push(found.first().map_or(0, |candidate| candidate.person));
         }
     }
     let spent = processor_ns() - begun;

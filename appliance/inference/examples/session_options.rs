@@ -2,14 +2,13 @@
 //!
 //! Why it exists: the options in `runtime.rs` are claims, and this measures them again, on another
 //! board or with another version of ONNX Runtime. Each choice runs in a process of its own, in
-//! rounds, so that none has the better moment. It never measures accuracy.
+//! rounds, so that none has the better moment; times are processor time. It never measures accuracy.
 //!
 //! `cargo run --release -p inference --example session_options`
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use inference::forbid_telemetry;
 use models::{Manifest, TaskKind, store};
@@ -141,7 +140,7 @@ fn child(choice: Choice) -> Result<(), Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let setup =
         std::env::var_os("DIEMDANH_SETUP").map_or_else(|| root.join(".setup"), PathBuf::from);
-    let begun = Instant::now();
+    let begun = processor_ms()?;
     let environment = ort::init_from(setup.join("onnxruntime/libonnxruntime.so"))?
         .with_telemetry(false)
         .build()?;
@@ -166,7 +165,7 @@ fn child(choice: Choice) -> Result<(), Failure> {
                 .commit_from_memory(&file.bytes)?,
         );
     }
-    print!("{}", milliseconds(begun));
+    print!("{}", processor_ms()? - begun);
     for (session, height, width) in [(0, 256, 320), (0, 480, 640), (1, 112, 112)] {
         print!(" {}", time(&mut sessions[session], height, width)?);
     }
@@ -182,15 +181,21 @@ fn time(session: &mut Session, height: usize, width: usize) -> Result<f64, Failu
     let input = Tensor::from_array(([1, 3, height, width], values))?;
     let mut times = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
-        let begun = Instant::now();
+        let begun = processor_ms()?;
         session.run(ort::inputs![&input])?;
-        times.push(milliseconds(begun));
+        times.push(processor_ms()? - begun);
     }
     Ok(median(&mut times))
 }
 
-fn milliseconds(begun: Instant) -> f64 {
-    begun.elapsed().as_secs_f64() * 1e3
+/// How long this thread, the only one, has been on a processor.
+fn processor_ms() -> Result<f64, Failure> {
+    let statistics = fs::read_to_string("/proc/self/schedstat")?;
+    let nanoseconds = statistics.split_whitespace().next();
+    Ok(nanoseconds
+        .ok_or("/proc/self/schedstat is empty")?
+        .parse::<f64>()?
+        / 1e6)
 }
 
 fn megabytes(field: &str) -> Result<f64, Failure> {
