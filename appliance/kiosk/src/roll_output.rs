@@ -121,7 +121,10 @@ fn as_csv(roster: &Roster, roll: &Roll) -> anyhow::Result<String> {
 
 fn as_json(roster: &Roster, roll: &Roll) -> Value {
     let meeting = roster.meeting();
-    let tally = |tally: &roll::Tally| json!({"expected": tally.expected, "came": tally.came, "present": tally.present});
+    let tally = |tally: &roll::Tally| {
+        let (expected, came, present) = (tally.expected, tally.came, tally.present);
+        json!({"expected": expected, "came": came, "present": present})
+    };
     json!({
         "meeting": {
             "id": meeting.id.as_str(),

@@ -206,8 +206,8 @@ impl Parts {
     }
 }
 
-/// The loop: one event after the other, and a tick when time has passed. `begin` is asked after each
-/// whether frames may come, and may give up.
+/// The loop: one event after the other, and a tick when time has passed. `begin` is asked after
+/// each whether frames may come, and may give up.
 fn turn(
     kiosk: &mut Kiosk,
     clock: &dyn Clock,

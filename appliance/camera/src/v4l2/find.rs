@@ -80,7 +80,8 @@ pub enum Which {
 }
 
 impl Which {
-    /// Reads `auto`, `/dev/…` or `usb:VVVV:PPPP` with an optional `:serial`; none for anything else.
+    /// Reads `auto`, `/dev/…` or `usb:VVVV:PPPP` with an optional `:serial`; none for anything
+    /// else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text == "auto" {
