@@ -21,7 +21,7 @@ demo: setup ## recognise real people from photographs and call the roll
 	$(CARGO) run --quiet --locked --release -p kiosk -- demo
 
 test: setup ## run all the tests
-	DIEMDANH_SET_UP=1 $(CARGO) test --locked --workspace
+	DIEMDANH_SET_UP=1 $(CARGO) test --locked --workspace --no-fail-fast
 
 bench: setup ## measure against OpenCV, faiss and bare SQLite (installs the peers first)
 	@deploy/setup peers
