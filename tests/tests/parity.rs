@@ -4,6 +4,8 @@
 //! demonstration; `peers/opencv_parity.py` makes it. A photograph is read by this project's own
 //! decoder here, so decoding, padding, detection, alignment and comparison are all compared.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
 
 use acceptance::{fetched, networks, root, setup};

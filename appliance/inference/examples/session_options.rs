@@ -2,7 +2,8 @@
 //!
 //! Why it exists: the options in `runtime.rs` are claims, and this measures them again, on another
 //! board or with another version of ONNX Runtime. Each choice runs in a process of its own, in
-//! rounds, so that none has the better moment; times are processor time. It never measures accuracy.
+//! rounds, so that none has the better moment; times are processor time. It never measures
+//! accuracy.
 //!
 //! `cargo run --release -p inference --example session_options`
 

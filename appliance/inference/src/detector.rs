@@ -323,8 +323,9 @@ fn decode(
     let cell = grid.cell_px as f32;
     for (index, (face, centred)) in faces.iter().zip(centred).enumerate() {
         let score = (face.clamp(0.0, 1.0) * centred.clamp(0.0, 1.0)).sqrt();
-        // Written so that a score that is no number is below every threshold.
-        if !(score >= score_min) {
+        // A score that is no number is not at or above anything, so it is no face.
+        let is_face = score >= score_min;
+        if !is_face {
             continue;
         }
         let (column, row) = ((index % columns) as f32, (index / columns) as f32);
@@ -387,5 +388,116 @@ fn whole_pixels(bounds: Rect) -> Rect {
         y: bounds.y.trunc(),
         width: bounds.width.trunc(),
         height: bounds.height.trunc(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the smallest grid of a 16×16 picture says, with one value of one cell replaced.
+    fn decoded(cell: usize, output: usize, value: f32) -> Vec<Candidate> {
+        let mut answers = VALUES.map(|values| vec![0.0; 4 * values]);
+        answers[0][3] = 1.0;
+        answers[1][3] = 0.81;
+        answers[output][cell * VALUES[output]] = value;
+        let [faces, centred, boxes, landmarks] = &answers;
+        let mut found = Vec::new();
+        decode(
+            &GRIDS[0],
+            2,
+            [faces, centred, boxes, landmarks],
+            0.8,
+            &mut found,
+        );
+        found
+    }
+
+    #[test]
+    fn a_cell_says_where_its_face_is() {
+        let found = decoded(3, 2, 0.5);
+        let [
+            Candidate {
+                detection,
+                place: 0,
+            },
+        ] = &found[..]
+        else {
+            panic!("{found:?}");
+        };
+        assert!((detection.score - 0.9).abs() < 1e-6);
+        // The cell in column 1, row 1 with its corner at 8, 8: half a cell to the right, one wide.
+        let expect = Rect {
+            x: 8.0,
+            y: 4.0,
+            width: 8.0,
+            height: 8.0,
+        };
+        assert_eq!(detection.bounds, expect);
+        assert_eq!(detection.landmarks.points, [Point { x: 8.0, y: 8.0 }; 5]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_face() {
+        let check = |output: usize, value: f32, expect: usize| {
+            let count = decoded(3, output, value).len();
+            assert_eq!(count, expect, "output {output} says {value}");
+        };
+        check(0, f32::NAN, 0);
+        check(1, f32::NAN, 0);
+        check(1, -1.0, 0);
+        check(1, 7.0, 1);
+        check(1, f32::INFINITY, 1);
+        check(2, f32::NAN, 0);
+        check(2, f32::INFINITY, 0);
+        check(3, f32::NEG_INFINITY, 0);
+    }
+
+    fn at(x: f32, score: f32, place: usize) -> Candidate {
+        let bounds = Rect {
+            x,
+            y: 0.0,
+            width: 10.0,
+            height: 10.0,
+        };
+        let landmarks = Landmarks::default();
+        Candidate {
+            detection: Detection {
+                bounds,
+                landmarks,
+                score,
+            },
+            place,
+        }
+    }
+
+    #[test]
+    fn of_overlapping_boxes_the_better_stays() {
+        let check = |candidates: &[Candidate], top_k: usize, expect: &[f32]| {
+            let config = DetectorConfig {
+                top_k,
+                ..DetectorConfig::default()
+            };
+            let mut kept = Vec::new();
+            suppress(&mut candidates.to_vec(), config, &mut kept);
+            let places: Vec<f32> = kept.iter().map(|face| face.bounds.x).collect();
+            assert_eq!(places, expect);
+        };
+        check(&[], 5, &[]);
+        check(
+            &[at(0.0, 0.8, 0), at(4.0, 0.9, 1), at(20.0, 0.85, 2)],
+            5,
+            &[4.0, 20.0],
+        );
+        // Five of fifteen columns shared is 0.33, four of sixteen 0.25; fractions are cut off.
+        check(&[at(0.9, 0.9, 0), at(5.9, 0.8, 1)], 5, &[0.9]);
+        check(&[at(0.9, 0.9, 0), at(6.0, 0.8, 1)], 5, &[0.9, 6.0]);
+        // Of two equals the one that was read first.
+        check(&[at(3.0, 0.9, 1), at(0.0, 0.9, 0)], 5, &[0.0]);
+        check(
+            &[at(0.0, 0.8, 0), at(20.0, 0.9, 1), at(40.0, 0.85, 2)],
+            2,
+            &[20.0, 40.0],
+        );
     }
 }

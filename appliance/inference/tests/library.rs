@@ -3,6 +3,8 @@
 //! Nothing here ever loads a library that works: a process has one runtime, and the tests of this
 //! target share a process.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The two networks on real and on senseless input.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use common::{library, model, networks, portrait};

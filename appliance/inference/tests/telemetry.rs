@@ -7,6 +7,8 @@
 //! seen is proved on a control: the same library with only the API's switch off leaves traces. The
 //! control runs where there is no network, or not at all.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::fs;
