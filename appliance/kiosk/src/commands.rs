@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::DateTime;
-use ledger::{Enrolment, LocalReader, LocalStore, Origin, QualityNumbers, Reader};
+use ledger::{Enrolment, LocalReader, LocalStore, Origin, QualityNumbers, Reader, VerifyError};
 use roll::Roll;
 use seal::FileKeyStore;
 use vocabulary::{
@@ -152,7 +152,7 @@ pub fn enrol(config: &Config, args: &EnrolArgs) -> anyhow::Result<()> {
         meetings = put_reference(&mut store, config, &person, reference, *origin, &now)?;
     }
     if !made.is_empty() {
-        println!("{person}: {} references added", made.len());
+        println!("{person}: references added: {}", made.len());
         if meetings.is_empty() {
             println!("{person} is on no roster here yet; import one, and they are compared there.");
         }
@@ -258,8 +258,9 @@ fn import(config: &Config, args: &ImportArgs) -> anyhow::Result<()> {
     let meeting = match file.meeting {
         Some(meeting) => {
             ensure!(
-                args.meeting.is_none() && args.title.is_none() && args.start.is_none(),
-                "the file says which meeting it is for; leave out --meeting, --title and --start"
+                !names_meeting(args),
+                "the file says which meeting it is for; leave out --meeting, --title, --start, \
+                 --end and --quorum"
             );
             meeting
         }
@@ -293,8 +294,8 @@ fn import(config: &Config, args: &ImportArgs) -> anyhow::Result<()> {
     if !imported.without_reference.is_empty() {
         let (some, more) = first_few(&imported.without_reference);
         println!(
-            "note: {} people have no reference and are called by other means only (QR code, \
-             secretary): {some}{more}",
+            "note: {} of {people} people have no reference and are called by other means only (QR \
+             code, secretary) until `kiosk enrol` makes one: {some}{more}",
             imported.without_reference.len()
         );
     }
@@ -304,6 +305,12 @@ fn import(config: &Config, args: &ImportArgs) -> anyhow::Result<()> {
         println!("note: {note}");
     }
     Ok(())
+}
+
+/// Whether any option tells of the meeting.
+fn names_meeting(args: &ImportArgs) -> bool {
+    let texts = [&args.meeting, &args.title, &args.start, &args.end];
+    args.quorum.is_some() || texts.into_iter().any(Option::is_some)
 }
 
 fn first_few(people: &[PersonId]) -> (String, &'static str) {
@@ -477,6 +484,9 @@ fn verify(path: &Path) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        // A file that cannot be opened is not said to be broken: a newer version, another account
+        // or a name that is wrong are no damage.
+        Err(error @ VerifyError::Open(_)) => Err(error.into()),
         Err(error) => Err(anyhow::Error::new(error).context(format!("{}: broken", path.display()))),
     }
 }

@@ -163,7 +163,7 @@ fn rosters(config: &Config) -> Finding {
             let people: usize = rosters.iter().map(|roster| roster.entries).sum();
             let with: usize = rosters.iter().map(|roster| roster.with_reference).sum();
             Finding::Good(format!(
-                "{} rosters, {people} people, {with} of them with a reference",
+                "{} here, on them {people} people, {with} of these with a reference",
                 rosters.len()
             ))
         }

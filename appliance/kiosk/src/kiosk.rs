@@ -168,6 +168,9 @@ impl Kiosk {
             Event::Loaded(Ok(loaded)) => self.open(now, *loaded),
             Event::Meetings(Err(trouble)) | Event::Loaded(Err(trouble)) => {
                 tracing::error!(trouble = trouble.detail, "rosters cannot be read");
+                if trouble.is_of_ledger() {
+                    self.unrecorded.get_or_insert_with(|| trouble.clone());
+                }
                 self.rosters = Some(trouble);
             }
             Event::Part(part) => self.part(part),

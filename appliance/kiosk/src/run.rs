@@ -141,6 +141,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
             return Ok(());
         }
         if recording && !kiosk.is_open() {
+            verdict(kiosk)?;
             let never = kiosk.not_opening();
             return never.map_or(Ok(()), |trouble| Err(RunError::Trouble(trouble)));
         }

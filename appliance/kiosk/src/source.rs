@@ -18,7 +18,14 @@ use crate::trouble::Trouble;
 /// # Errors
 /// A trouble that the screen can show: no camera, or not one that can be used.
 pub fn open_camera(config: &config::Camera) -> Result<Box<dyn FrameSource>, Trouble> {
-    camera(config).map_err(|error| Trouble::new(TroubleKind::CameraLost, &error))
+    camera(config).map_err(|error| {
+        let mut trouble = Trouble::new(TroubleKind::CameraLost, &error);
+        // Where the system has none at all, the error does not know which one was asked for.
+        if matches!(error, CameraError::NoCamera) && config.device != "auto" {
+            trouble.detail = format!("camera.device {:?}: {}", config.device, trouble.detail);
+        }
+        trouble
+    })
 }
 
 fn camera(config: &config::Camera) -> Result<Box<dyn FrameSource>, CameraError> {

@@ -20,6 +20,24 @@ impl Trouble {
             detail: chain(error),
         }
     }
+
+    /// Whether it is one of those in which attendance is not recorded.
+    pub fn is_of_ledger(&self) -> bool {
+        match self.kind {
+            TroubleKind::DiskFull
+            | TroubleKind::LedgerReadOnly
+            | TroubleKind::LedgerCorrupt
+            | TroubleKind::LedgerLocked
+            | TroubleKind::LedgerNewer
+            | TroubleKind::LedgerFailed => true,
+            TroubleKind::CameraLost
+            | TroubleKind::ModelMissing
+            | TroubleKind::ModelChanged
+            | TroubleKind::InferenceFailed
+            | TroubleKind::ClockUnsure
+            | TroubleKind::Other => false,
+        }
+    }
 }
 
 /// An error and its sources in one line.

@@ -24,8 +24,8 @@ pub enum LedgerError {
     },
     /// The file, its directory or its disk does not let itself be written.
     #[error(
-        "{}: it cannot be written; give the file and its directory to the account that runs this, \
-         or mount the disk writable", path.display()
+        "{}: it cannot be written; give the file, what stands beside it and its directory to the \
+         account that runs this, or mount the disk writable", path.display()
     )]
     ReadOnly {
         /// Which file.
