@@ -8,6 +8,12 @@ preparing changes no output). It stores no pixel of a photograph.
 
     deploy/setup peers
     .setup/venv-opencv5/bin/python tests/peers/opencv_parity.py
+
+With two arguments it does the same for other photographs, which stay outside of this tree, as do
+the numbers; the test takes both from the environment:
+
+    … opencv_parity.py PHOTOGRAPHS NUMBERS.json
+    DIEMDANH_PHOTOGRAPHS=PHOTOGRAPHS DIEMDANH_PARITY=NUMBERS.json cargo test -p acceptance
 """
 
 import hashlib
@@ -21,17 +27,18 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = Path(os.environ.get("DIEMDANH_SETUP", ROOT / ".setup"))
-PORTRAITS = SETUP / "portraits"
 MODELS = ROOT / "models" / "files"
 DETECTOR = "face_detection_yunet_2023mar_int8bq.onnx"
 COMPARER = "prepared/face_recognition_sface_2021dec.onnx"
-OUTPUT = Path(__file__).resolve().parent / "data" / "opencv_parity.json"
+DATA = Path(__file__).resolve().parent / "data" / "opencv_parity.json"
+PORTRAITS, OUTPUT = map(Path, sys.argv[1:3]) if sys.argv[1:] else (SETUP / "portraits", DATA)
 
 SCORE_MIN, NMS_IOU, TOP_K = 0.8, 0.3, 5000
 # Each photograph is looked at in two sizes: a large one, and one as a camera at a door gives it.
 LONGEST_SIDES_PX = (1600, 640)
 # All of them side by side in one picture, so that faces compete with each other.
 LONGEST_SIDE_TOGETHER_PX = 320
+TOGETHER_MAX = 16
 
 
 
@@ -49,7 +56,9 @@ def main():
         for longest in LONGEST_SIDES_PX
         for parts in [[photograph] for photograph in photographs]
     ]
-    views.append(view(detector, comparer, photographs, LONGEST_SIDE_TOGETHER_PX))
+    for first in range(0, len(photographs), TOGETHER_MAX):
+        together = photographs[first : first + TOGETHER_MAX]
+        views.append(view(detector, comparer, together, LONGEST_SIDE_TOGETHER_PX))
     head = {
         "made_by": "tests/peers/opencv_parity.py",
         "opencv": cv2.__version__,
@@ -62,7 +71,7 @@ def main():
     lines = ",\n".join(json.dumps(one, separators=(",", ":")) for one in views)
     OUTPUT.write_text(f'{json.dumps(head, indent=1)[:-2]},\n "views": [\n{lines}\n]\n}}\n')
     faces = sum(len(one["faces"]) for one in views)
-    print(f"{OUTPUT.relative_to(ROOT)}: OpenCV {cv2.__version__}, {len(views)} views, {faces} faces")
+    print(f"{OUTPUT}: OpenCV {cv2.__version__}, {len(views)} views, {faces} faces")
 
 
 def view(detector, comparer, photographs, longest):
