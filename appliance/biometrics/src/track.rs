@@ -92,6 +92,12 @@ pub struct TrackerConfig {
     pub distance_widths_max: f32,
     /// How many times wider or narrower a face may have become from one sighting to the next.
     pub size_ratio_max: f32,
+    /// How long a decided face may be out of sight and stay decided. Whoever comes into view after
+    /// that may be somebody who stepped into the other's place.
+    pub settled_gap_max: Duration,
+    /// How far the centre of a decided face may move from one sighting to the next, in widths of
+    /// the face, and stay decided, for the same reason.
+    pub settled_jump_widths_max: f32,
 }
 
 impl Default for TrackerConfig {
@@ -102,6 +108,8 @@ impl Default for TrackerConfig {
             lost_max: Duration::from_millis(1000),
             distance_widths_max: 0.9,
             size_ratio_max: 1.8,
+            settled_gap_max: Duration::from_millis(350),
+            settled_jump_widths_max: 0.6,
         }
     }
 }
@@ -282,7 +290,14 @@ const VELOCITY_SHARE: f32 = 0.5;
 const INTERVAL_S_MIN: f32 = 1e-3;
 
 fn seen(track: &mut Track, detection: Detection, now: Monotonic, config: &TrackerConfig) {
-    let elapsed = now.since(track.last_seen).as_secs_f32();
+    let gap = now.since(track.last_seen);
+    let jump = distance(track.detection.bounds.centre(), detection.bounds.centre())
+        / detection.bounds.width.max(SIDE_PX_MIN);
+    let unsure = gap > config.settled_gap_max || jump > config.settled_jump_widths_max;
+    if track.stage == Stage::Settled && unsure {
+        track.stage = Stage::Approaching;
+    }
+    let elapsed = gap.as_secs_f32();
     if elapsed >= INTERVAL_S_MIN {
         let (from, to) = (track.detection.bounds.centre(), detection.bounds.centre());
         let blend = |old: f32, new: f32| old + VELOCITY_SHARE * (new - old);
@@ -296,6 +311,10 @@ fn seen(track: &mut Track, detection: Detection, now: Monotonic, config: &Tracke
     track.sightings = track.sightings.saturating_add(1);
     track.visible = true;
     advance(track, config);
+}
+
+fn distance(one: Point, other: Point) -> f32 {
+    (one.x - other.x).hypot(one.y - other.y)
 }
 
 /// A track that has approached stays so: who steps back while being read is not forgotten.

@@ -69,8 +69,12 @@ impl Capture {
                     spare = self.hand_over(frame);
                 }
                 Ok(Next::NotYet) => spare = Some(frame),
-                Ok(Next::Skipped(error)) => {
-                    tracing::warn!(reason = chain(&error), "a picture was skipped");
+                // Not why: the reason names the file, and files are named after people.
+                Ok(Next::Skipped(_)) => {
+                    tracing::warn!(
+                        after = frame.number,
+                        "a picture cannot be used and is skipped"
+                    );
                     spare = Some(frame);
                 }
                 Ok(Next::Lost(error)) => {

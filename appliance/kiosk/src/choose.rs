@@ -63,7 +63,7 @@ pub fn opens_at(meeting: &Meeting, window: &MeetingWindow) -> WallTime {
 }
 
 /// When the roll of a meeting closes.
-fn closes_at(meeting: &Meeting, window: &MeetingWindow) -> WallTime {
+pub fn closes_at(meeting: &Meeting, window: &MeetingWindow) -> WallTime {
     meeting
         .ends_at
         .saturating_add(minutes(window.closes_after_minutes))

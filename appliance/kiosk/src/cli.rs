@@ -20,8 +20,8 @@ pub struct Cli {
 
 const EXIT_HELP: &str = "\
 Exit status: 0 done; 1 refused or failed, and the message says what to do; 2 the command line is \
-wrong; 3 attendance cannot be recorded (ledger full, read-only, locked, corrupt or of a newer \
-version).
+wrong; 3 attendance was not recorded, at least for a time (ledger full, read-only, locked, \
+corrupt or of a newer version).
 The log goes to standard error; RUST_LOG=info (or debug, warn) sets its level. It holds no names \
 and no pictures.";
 
@@ -47,10 +47,18 @@ pub enum Command {
     Doctor,
     /// Watch the whole of it at work on a few public portraits.
     Demo(DemoArgs),
+    /// Measure on photographs how right the recognition is.
+    ///
+    /// The dataset has a folder per person, or a MANIFEST.tsv with columns `path` and `identity`.
+    /// Only templates are kept, in the cache; who may read it may compare these people.
+    #[cfg(feature = "evaluate")]
+    Evaluate(EvaluateArgs),
 }
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  kiosk --config kiosk.toml run\n  \
+    kiosk run --replay evening.mp4 --meeting GB-12")]
 pub struct RunArgs {
     /// Play a recording in place of the camera: a folder of pictures, or a video that ffmpeg
     /// reads. Its own clock counts, and no frame is left out.
@@ -69,6 +77,7 @@ pub struct RunArgs {
 
 /// Arguments of `enrol`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  kiosk enrol --person CB-001 portrait.jpg another.jpg")]
 pub struct EnrolArgs {
     /// The person's id, as on the roster.
     #[arg(long, value_name = "ID")]
@@ -120,8 +129,21 @@ pub struct RemoveArgs {
     pub keep_roster: bool,
 }
 
+/// What a roster's file may look like.
+const IMPORT_HELP: &str = "\
+Columns of a CSV file, in any order, by these names or their English ones (id, name, title, unit, \
+role, attendance):
+  Mã;Họ và tên;Chức danh;Đơn vị;Vai trò;Hình thức
+  CB-001;Nguyễn Văn Mẫu;Ông;Sở Ví dụ;Đại biểu;Khuôn mặt
+Only the id and the name are needed. Separators are commas, semicolons or tabs.
+
+Example:
+  kiosk roster import people.csv --meeting GB-12 --title \"Họp giao ban tháng 12\" \\
+      --start 2026-12-01T08:00 --end 2026-12-01T11:30";
+
 /// Arguments of `roster import`.
 #[derive(Debug, Args)]
+#[command(after_help = IMPORT_HELP)]
 pub struct ImportArgs {
     /// The file; its name ends in .json or .csv.
     pub file: PathBuf,
@@ -218,4 +240,65 @@ pub struct DemoArgs {
     /// The folder of the portraits that the set-up fetched.
     #[arg(long, value_name = "DIR", default_value = ".setup/portraits")]
     pub portraits: PathBuf,
+}
+
+/// Arguments of `evaluate`.
+#[cfg(feature = "evaluate")]
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// The photographs: a folder per person.
+    #[arg(long, value_name = "DIR")]
+    pub dataset: PathBuf,
+
+    /// Which half of the people, split by a fixed hash of their identities: settings are tuned on
+    /// one half and reported on the other.
+    #[arg(long, value_enum, default_value_t = Half::All)]
+    pub half: Half,
+
+    /// Write report.md and results.json there; without it, the report goes to standard output.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+
+    /// Write the numbers as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the templates for NumPy: `paths` and `feats`.
+    #[arg(long, value_name = "FILE")]
+    pub templates: Option<PathBuf>,
+
+    /// Where templates are kept between evaluations, by their photographs' digests.
+    #[arg(long, value_name = "DIR", default_value = "target/evaluate-cache")]
+    pub cache: PathBuf,
+
+    /// Random rosters of each size.
+    #[arg(long, value_name = "COUNT", default_value_t = 40,
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rosters: u32,
+
+    /// What the rosters and the intervals are drawn from.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Resamplings of the people for the intervals; 0 leaves the intervals out.
+    #[arg(long, value_name = "COUNT", default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub resamplings: u32,
+
+    /// Threads that make templates, each with its own networks.
+    #[arg(long, value_name = "COUNT", default_value_t = 2,
+        value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub threads: u8,
+}
+
+/// Whom to evaluate.
+#[cfg(feature = "evaluate")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Half {
+    /// The half that settings may be tuned on.
+    Tune,
+    /// The half that is reported.
+    Report,
+    /// Everybody.
+    All,
 }

@@ -2,9 +2,9 @@
 //! and says what came of it.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,8 +35,8 @@ use crate::{record_json, roll_output, source};
 /// Frames that the camera may take to settle its exposure before a portrait is taken of it.
 const CAMERA_FRAMES: u32 = 30;
 
-/// Longest wait for one of them.
-const CAMERA_WAIT: Duration = Duration::from_secs(2);
+/// Longest wait for all of them; some cameras take seconds to their first.
+const CAMERA_MAX: Duration = Duration::from_secs(15);
 
 /// `kiosk run`.
 ///
@@ -186,14 +186,18 @@ fn describe(reference: &Reference) -> String {
 fn camera_picture(config: &Config) -> anyhow::Result<imaging::Picture> {
     let mut camera = source::open_camera(&config.camera)?;
     let mut frame = camera::empty_frame()?;
+    let deadline = Instant::now() + CAMERA_MAX;
     let mut taken = 0;
     while taken < CAMERA_FRAMES {
-        let next = camera.next_frame(&mut frame, CAMERA_WAIT)?;
+        let left = deadline.saturating_duration_since(Instant::now());
         ensure!(
-            next.is_frame(),
-            "the camera gives no picture; run `kiosk doctor`"
+            !left.is_zero(),
+            "the camera gave {taken} of {CAMERA_FRAMES} pictures in {} s; run `kiosk doctor`",
+            CAMERA_MAX.as_secs()
         );
-        taken += 1;
+        if camera.next_frame(&mut frame, left)?.is_frame() {
+            taken += 1;
+        }
     }
     Ok(frame.picture)
 }
@@ -379,8 +383,9 @@ fn list(config: &Config) -> anyhow::Result<()> {
         "With reference",
         "Generation",
     ];
-    print!("{}", layout(&header, &rows));
-    Ok(())
+    write_out(None, |to| {
+        Ok(to.write_all(layout(&header, &rows).as_bytes())?)
+    })
 }
 
 fn export(config: &Config, args: &ExportArgs) -> anyhow::Result<()> {
@@ -412,11 +417,8 @@ fn remove(config: &Config, args: &RemoveArgs) -> anyhow::Result<()> {
 /// # Errors
 /// When there is no such meeting, or the ledger cannot be read.
 pub fn roll(config: &Config, args: &RollArgs) -> anyhow::Result<()> {
-    print!(
-        "{}",
-        roll_text(config, args.meeting.as_deref(), args.format)?
-    );
-    Ok(())
+    let text = roll_text(config, args.meeting.as_deref(), args.format)?;
+    write_out(None, |to| Ok(to.write_all(text.as_bytes())?))
 }
 
 /// The roll of a meeting, or of the one with the latest record.
@@ -454,7 +456,7 @@ fn latest_meeting(reader: &Reader) -> anyhow::Result<MeetingId> {
 /// When the ledger cannot be read, or its chain is broken.
 pub fn ledger(config: &Config, command: &LedgerCommand) -> anyhow::Result<()> {
     match command {
-        LedgerCommand::Verify => verify(&config.data.ledger()),
+        LedgerCommand::Verify => verify(&existing_ledger(config)?),
         LedgerCommand::Export { output } => export_ledger(config, output.as_deref()),
     }
 }
@@ -543,7 +545,18 @@ fn roster_of(config: &Config, meeting: &MeetingId) -> anyhow::Result<Roster> {
 }
 
 fn open_reader(config: &Config) -> anyhow::Result<Reader> {
-    Reader::open(&config.data.ledger()).map_err(not_readable)
+    Reader::open(&existing_ledger(config)?).map_err(not_readable)
+}
+
+fn existing_ledger(config: &Config) -> anyhow::Result<PathBuf> {
+    let path = config.data.ledger();
+    ensure!(
+        path.exists(),
+        "{}: there is no ledger yet; `kiosk run` makes it, and data.directory in the configuration \
+         says where",
+        path.display()
+    );
+    Ok(path)
 }
 
 /// A ledger that cannot even be read is of the kind that decides the exit status.

@@ -77,7 +77,7 @@ fn scene(now: &Stamp, zone: &TimeZone, door: &Door<'_>) -> Scene {
             showing,
             faces,
             live,
-        } => shown(now, zone, showing)
+        } => shown(zone, showing)
             .or_else(|| looking(faces, live, headcount))
             .unwrap_or_else(|| Scene::Idle {
                 meeting: info(meeting, zone, now),
@@ -88,7 +88,7 @@ fn scene(now: &Stamp, zone: &TimeZone, door: &Door<'_>) -> Scene {
 
 /// What is to be seen because of what happened: a name that was called goes before everything,
 /// then what keeps people from being recorded, then who was called before, then the rest.
-fn shown(now: &Stamp, zone: &TimeZone, showing: &[Showing]) -> Option<Scene> {
+fn shown(zone: &TimeZone, showing: &[Showing]) -> Option<Scene> {
     let welcomes: Vec<Welcome> = showing
         .iter()
         .filter_map(|showing| welcome(showing, zone))
@@ -105,18 +105,8 @@ fn shown(now: &Stamp, zone: &TimeZone, showing: &[Showing]) -> Option<Scene> {
                 Shown::Greeting(_) => None,
             })
     };
-    let not_recorded = notices().find_map(|kind| match kind {
-        NoticeKind::NotRecorded(_, why) => Some(trouble_of(*why)),
-        NoticeKind::NotOnRoster
-        | NoticeKind::SecondMeans
-        | NoticeKind::InvitationRefused(_)
-        | NoticeKind::StillRecording(_) => None,
-    });
-    if let Some(kind) = not_recorded {
-        return Some(Scene::Trouble(Trouble {
-            kind,
-            detail: String::new(),
-        }));
+    if let Some(kind) = notices().find(|kind| matches!(kind, NoticeKind::NotRecorded(..))) {
+        return Some(told(kind));
     }
     let before = showing
         .iter()
@@ -128,18 +118,20 @@ fn shown(now: &Stamp, zone: &TimeZone, showing: &[Showing]) -> Option<Scene> {
             }),
             Shown::Notice(_) => None,
         });
-    before.or_else(|| {
-        notices().next().map(|kind| match kind {
-            NoticeKind::NotOnRoster => Scene::Refused(RefusalReason::NotOnRoster),
-            NoticeKind::SecondMeans => Scene::Refused(RefusalReason::Ambiguous),
-            NoticeKind::InvitationRefused(_) => Scene::Refused(RefusalReason::InvalidCredential),
-            NoticeKind::StillRecording(_) => looking_only(Hint::OneMoment),
-            NoticeKind::NotRecorded(_, why) => Scene::Trouble(Trouble {
-                kind: trouble_of(*why),
-                detail: now.quality.to_string(),
-            }),
-        })
-    })
+    before.or_else(|| notices().next().map(told))
+}
+
+fn told(notice: &NoticeKind) -> Scene {
+    match notice {
+        NoticeKind::NotOnRoster => Scene::Refused(RefusalReason::NotOnRoster),
+        NoticeKind::SecondMeans => Scene::Refused(RefusalReason::Ambiguous),
+        NoticeKind::InvitationRefused(_) => Scene::Refused(RefusalReason::InvalidCredential),
+        NoticeKind::StillRecording(_) => looking_only(Hint::OneMoment),
+        NoticeKind::NotRecorded(_, why) => Scene::Trouble(Trouble {
+            kind: trouble_of(*why),
+            detail: String::new(),
+        }),
+    }
 }
 
 fn welcome(showing: &Showing, zone: &TimeZone) -> Option<Welcome> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use ledger::{LocalReader, Reader};
+use rustix::fs::Access;
 use screen::Fonts;
 use seal::FileKeyStore;
 use vocabulary::ClockQuality;
@@ -109,6 +110,13 @@ fn disk(config: &Config) -> Finding {
     } else {
         existing
     };
+    if let Err(error) = rustix::fs::access(existing, Access::WRITE_OK) {
+        return Finding::Bad(format!(
+            "{} cannot be written ({error}); give it to the account that runs the kiosk, or mount \
+             the disk writable",
+            existing.display()
+        ));
+    }
     match rustix::fs::statvfs(existing) {
         Err(error) => Finding::Bad(format!("{}: {error}", existing.display())),
         Ok(stat) => {
@@ -175,12 +183,11 @@ fn clock(_config: &Config) -> Finding {
     match quality() {
         ClockQuality::Synchronised => Finding::Good("a time service holds it".into()),
         ClockQuality::FreeRunning => Finding::Note(
-            "battery-backed, but no time service has set it; install systemd-timesyncd or chrony"
-                .into(),
+            "battery-backed, but no time service has set it; install systemd-timesyncd".into(),
         ),
         ClockQuality::Unknown => Finding::Note(
-            "nothing says that it is right; records carry that. Install systemd-timesyncd or \
-             chrony, or a battery-backed clock"
+            "nothing says that it is right; records carry that. Install \
+             systemd-timesyncd, or a battery-backed clock"
                 .into(),
         ),
     }

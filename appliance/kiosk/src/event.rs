@@ -5,7 +5,7 @@ use std::sync::Arc;
 use checkin::AppendFailure;
 use ledger::Appended;
 use record::Record;
-use vocabulary::{Digest, Meeting, Roster};
+use vocabulary::{Digest, Meeting, MeetingId, Roster};
 
 use crate::perceive::{Perceived, Target};
 use crate::trouble::Trouble;
@@ -28,10 +28,17 @@ pub enum Event {
         /// Where the record lies; or why it does not.
         result: Result<Appended, (AppendFailure, Trouble)>,
     },
-    /// The meetings whose rosters are on this kiosk, newly read, with the digest of each roster.
-    Meetings(Result<Vec<(Meeting, Digest)>, Trouble>),
+    /// The meetings whose rosters are on this kiosk, newly read.
+    Meetings(Result<Vec<Known>, Trouble>),
     /// A meeting's roster, references and earlier records are in memory.
     Loaded(Result<Box<LoadedMeeting>, Trouble>),
+    /// The key of a meeting that is over was to be destroyed.
+    Forgotten {
+        /// Of which meeting.
+        meeting: MeetingId,
+        /// Whether it is.
+        done: bool,
+    },
     /// A part of the kiosk does not do its work, or does it again.
     Part(PartEvent),
     /// Time has passed.
@@ -62,6 +69,19 @@ pub enum PartEvent {
     InferenceWorks,
     /// A view could not be shown.
     ScreenFailed(String),
+    /// A thread has panicked; its name. Without it the kiosk cannot go on.
+    Died(&'static str),
+}
+
+/// A meeting whose roster is on this kiosk.
+#[derive(Debug)]
+pub struct Known {
+    /// The meeting.
+    pub meeting: Meeting,
+    /// The digest of its roster.
+    pub roster: Digest,
+    /// Whether the key of its references is still there.
+    pub has_key: bool,
 }
 
 /// A meeting, ready to be held at the door.

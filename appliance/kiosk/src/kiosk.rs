@@ -1,7 +1,7 @@
 //! The one event loop: whatever wakes the kiosk comes through [`Kiosk::handle_event`], and whatever
 //! it wants done goes out through [`Ports`]. It waits for nobody and does no I/O of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use checkin::{
 };
 use crossbeam_channel::Sender;
 use jiff::tz::TimeZone;
-use record::{Body, Release, Text, roster_digest};
+use record::{Body, Release, Text};
 use screen::{TroubleKind, View};
 use vocabulary::{
     ClockQuality, Digest, Direction, Epoch, Meeting, MeetingId, Monotonic, Roster, Sequence, Stamp,
 };
 
-use crate::choose::{Choice, choose, opens_at};
+use crate::choose::{Choice, choose, closes_at, opens_at};
 use crate::compose::{Door, compose};
 use crate::config::Config;
-use crate::event::{CameraEvent, Event, LoadedMeeting, PartEvent};
+use crate::event::{CameraEvent, Event, Known, LoadedMeeting, PartEvent};
 use crate::local_time::zone;
 use crate::looking::{Aim, Live};
 use crate::mailbox::{Mailbox, Put};
@@ -80,8 +80,8 @@ pub struct Kiosk {
     fixed: Option<MeetingId>,
     ports: Ports,
     zone: TimeZone,
-    /// The meetings with rosters here, and the digest of each roster.
-    meetings: Option<Vec<(Meeting, Digest)>>,
+    /// The meetings with rosters here.
+    meetings: Option<Vec<Known>>,
     meetings_asked: Option<Monotonic>,
     place: Place,
     /// Appends under way: our number to the session's.
@@ -99,8 +99,10 @@ pub struct Kiosk {
     /// The first trouble with recording, for the exit status.
     unrecorded: Option<Trouble>,
     source_ended: bool,
-    /// The meeting whose key was destroyed last.
-    forgotten: Option<MeetingId>,
+    /// A thread without which the kiosk cannot go on.
+    died: Option<Trouble>,
+    /// The meetings whose keys are being destroyed.
+    forgetting: HashSet<MeetingId>,
     shown: Option<View>,
     commands: Vec<Command>,
 }
@@ -125,8 +127,12 @@ enum Place {
 struct Open {
     session: Session,
     roster: Roster,
+    /// The digest of this roster.
+    digest: Digest,
     /// The digest of the newest roster that was asked for, and the number of the next append then.
     asked: (Digest, u64),
+    /// Whether that roster could not be read.
+    failed: bool,
 }
 
 impl Kiosk {
@@ -152,7 +158,8 @@ impl Kiosk {
             rosters: None,
             unrecorded: None,
             source_ended: false,
-            forgotten: None,
+            forgetting: HashSet::new(),
+            died: None,
             shown: None,
             commands: Vec::new(),
         }
@@ -171,7 +178,15 @@ impl Kiosk {
                 if trouble.is_of_ledger() {
                     self.unrecorded.get_or_insert_with(|| trouble.clone());
                 }
+                if let Place::Open(open) = &mut self.place {
+                    open.failed = true;
+                }
                 self.rosters = Some(trouble);
+            }
+            Event::Forgotten { meeting, done } => {
+                if !done {
+                    self.forgetting.remove(&meeting);
+                }
             }
             Event::Part(part) => self.part(part),
             Event::Tick => self.feed(now, Input::Tick),
@@ -179,7 +194,7 @@ impl Kiosk {
         }
         self.look_after_meetings(now);
         self.show(now);
-        if self.source_ended && self.is_settled() {
+        if self.died.is_some() || (self.source_ended && self.is_settled()) {
             Flow::Stop
         } else {
             Flow::GoOn
@@ -213,9 +228,9 @@ impl Kiosk {
         self.unrecorded.as_ref()
     }
 
-    /// What keeps the camera from giving frames, if anything does.
-    pub fn camera_trouble(&self) -> Option<&Trouble> {
-        self.camera.as_ref()
+    /// What the kiosk cannot go on with: a thread that died, or a camera that gives no frames.
+    pub fn fatal(&self) -> Option<&Trouble> {
+        self.died.as_ref().or(self.camera.as_ref())
     }
 
     /// Step 5 of a frame: what became of the door is told to the session, which records it. No
@@ -242,7 +257,20 @@ impl Kiosk {
             self.faces.clear();
             self.live = None;
         }
-        for outcome in perceived.outcomes {
+        let held = match &self.place {
+            Place::Open(open) => Some(open.digest),
+            Place::Unknown
+            | Place::Nothing
+            | Place::Before(_)
+            | Place::Loading(_)
+            | Place::After(..) => None,
+        };
+        // What was decided by another roster than the one that is held now says nothing.
+        let outcomes = perceived
+            .outcomes
+            .into_iter()
+            .filter(|_| perceived.roster == held);
+        for outcome in outcomes {
             tracing::info!(
                 track = outcome.track.0,
                 frames = outcome.frames,
@@ -267,11 +295,22 @@ impl Kiosk {
         }
     }
 
-    fn meetings_read(&mut self, meetings: Vec<(Meeting, Digest)>) {
+    fn meetings_read(&mut self, meetings: Vec<Known>) {
         // A roster that could not be read is tried again now, and not at once: it would only fail
         // again.
-        if self.rosters.take().is_some() && matches!(self.place, Place::Loading(_)) {
-            self.place = Place::Unknown;
+        let failed = self.rosters.take().is_some();
+        match &mut self.place {
+            Place::Loading(_) if failed => self.place = Place::Unknown,
+            Place::Open(open) if open.failed => {
+                open.failed = false;
+                open.asked.0 = Digest::ZERO;
+            }
+            Place::Unknown
+            | Place::Nothing
+            | Place::Before(_)
+            | Place::Loading(_)
+            | Place::Open(_)
+            | Place::After(..) => {}
         }
         self.meetings = Some(meetings);
     }
@@ -312,6 +351,14 @@ impl Kiosk {
             }
             PartEvent::InferenceWorks => self.inference = None,
             PartEvent::ScreenFailed(detail) => tracing::error!(detail, "a view was not shown"),
+            PartEvent::Died(thread) => {
+                let detail = format!("the {thread} thread has panicked; start the kiosk again");
+                tracing::error!(detail, "the kiosk stops");
+                self.died = Some(Trouble {
+                    kind: TroubleKind::Other,
+                    detail,
+                });
+            }
         }
     }
 
@@ -399,7 +446,7 @@ impl Kiosk {
         let Some(known) = self.meetings.take() else {
             return;
         };
-        let meetings = || known.iter().map(|(meeting, _)| meeting);
+        let meetings = || known.iter().map(|known| &known.meeting);
         let device = &self.config.device;
         let choice = match &self.fixed {
             Some(id) => meetings()
@@ -415,6 +462,7 @@ impl Kiosk {
         };
         self.go_to(now, &choice);
         self.renew(&known);
+        self.forget(now, &known);
         self.meetings = Some(known);
     }
 
@@ -441,36 +489,43 @@ impl Kiosk {
                 self.place = Place::Before(Box::new((*meeting).clone()));
             }
         }
-        self.forget(now, choice);
     }
 
-    /// Has the key of a meeting destroyed that is over for good. Only a clock that a time service
+    /// Has the keys of meetings destroyed that are over for good. Only a clock that a time service
     /// holds may say so; otherwise it is left to an operator.
-    fn forget(&mut self, now: &Stamp, choice: &Choice<'_>) {
-        if let Choice::After(meeting) = choice
-            && now.quality == ClockQuality::Synchronised
-            && self.forgotten.as_ref() != Some(&meeting.id)
-            && self
-                .ports
-                .store
-                .try_send(Request::Forget(meeting.id.clone()))
-                .is_ok()
-        {
-            self.forgotten = Some(meeting.id.clone());
+    fn forget(&mut self, now: &Stamp, known: &[Known]) {
+        if now.quality != ClockQuality::Synchronised {
+            return;
+        }
+        let over = known.iter().filter(|known| {
+            known.has_key
+                && self.fixed.as_ref() != Some(&known.meeting.id)
+                && closes_at(&known.meeting, &self.config.meeting) <= now.wall
+        });
+        for Known { meeting, .. } in over {
+            if !self.forgetting.contains(&meeting.id)
+                && self
+                    .ports
+                    .store
+                    .try_send(Request::Forget(meeting.id.clone()))
+                    .is_ok()
+            {
+                self.forgetting.insert(meeting.id.clone());
+            }
         }
     }
 
     /// Reads the open meeting's roster again when another one was imported. Until it is in memory
     /// the roll goes on by the one that is.
-    fn renew(&mut self, known: &[(Meeting, Digest)]) {
+    fn renew(&mut self, known: &[Known]) {
         let Place::Open(open) = &mut self.place else {
             return;
         };
         let id = &open.roster.meeting().id;
         let newest = known
             .iter()
-            .find(|(meeting, _)| meeting.id == *id)
-            .map(|(_, digest)| *digest);
+            .find(|known| known.meeting.id == *id)
+            .map(|known| known.roster);
         if let Some(newest) = newest
             && newest != open.asked.0
             && self.ports.store.try_send(Request::Load(id.clone())).is_ok()
@@ -518,20 +573,29 @@ impl Kiosk {
         // Answers to what an earlier session asked for mean nothing to this one, which has read
         // what was written.
         self.tokens.clear();
-        let asked = (roster_digest(&loaded.roster), self.next_token);
+        let digest = loaded.target.roster;
         self.place = Place::Open(Box::new(Open {
             session,
             roster: loaded.roster,
-            asked,
+            digest,
+            asked: (digest, self.next_token),
+            failed: false,
         }));
-        // Aims are few and the queue for them is not bounded by anything else.
-        let _ = self.ports.aims.send(Aim::At(loaded.target));
+        self.aim(Aim::At(loaded.target));
         self.feed(now, Input::Open(None));
+    }
+
+    /// The queue holds more changes of aim than there are meetings in a day, so a full one means
+    /// that inference hangs, and the loop must not hang with it.
+    fn aim(&self, aim: Aim) {
+        if self.ports.aims.try_send(aim).is_err() {
+            tracing::error!("inference does not take orders; start the kiosk again");
+        }
     }
 
     fn close(&mut self, now: &Stamp) {
         self.feed(now, Input::Close(None));
-        let _ = self.ports.aims.send(Aim::Nothing);
+        self.aim(Aim::Nothing);
         self.faces.clear();
         self.live = None;
         if let Place::Open(open) = &self.place {
@@ -543,7 +607,9 @@ impl Kiosk {
 
     /// Leaves the view for the screen thread, when it is another than the last one.
     fn show(&mut self, now: &Stamp) {
-        let troubles = [&self.storage, &self.rosters, &self.inference, &self.camera];
+        // A newer roster that cannot be read does not keep the one that is open from being held.
+        let rosters = if self.is_open() { &None } else { &self.rosters };
+        let troubles = [&self.storage, rosters, &self.inference, &self.camera];
         let trouble = troubles.into_iter().find_map(Option::as_ref);
         let trouble = trouble.map(|trouble| screen::Trouble {
             kind: trouble.kind,

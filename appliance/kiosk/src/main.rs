@@ -10,6 +10,8 @@ mod compose;
 mod config;
 mod demo;
 mod doctor;
+#[cfg(feature = "evaluate")]
+mod evaluate;
 mod event;
 mod kiosk;
 mod local_time;
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
     }
     match obey(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("kiosk: {error:#}");
             match error.downcast_ref::<RunError>() {
@@ -57,6 +61,15 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let kind = cause
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        kind == Some(std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 fn obey(cli: &Cli) -> anyhow::Result<()> {
@@ -73,6 +86,8 @@ fn obey(cli: &Cli) -> anyhow::Result<()> {
         Command::Ledger(command) => commands::ledger(&config, command),
         Command::Doctor => doctor::doctor(&config),
         Command::Demo(args) => demo::demo(&config, args),
+        #[cfg(feature = "evaluate")]
+        Command::Evaluate(args) => evaluate::evaluate(&config, args),
     }
 }
 

@@ -12,19 +12,19 @@ use biometrics::{
 };
 use imaging::{Frame, Picture, ScaleError, Scaler, SizeError};
 use inference::{Comparer, Detector, InferenceError};
-use vocabulary::{Decision, FeatureSpace, Monotonic, Template, Threshold};
+use vocabulary::{Decision, Digest, FeatureSpace, Monotonic, Template, Threshold};
 
 /// Most templates computed for one frame. Further people wait for the next frame, so that a crowd
 /// slows nobody's screen.
 const TEMPLATES_PER_FRAME_MAX: usize = 4;
 
-/// How long after a comparison that named nobody a person who still stands there is compared once
-/// more.
-const AGAIN_AFTER: Duration = Duration::from_millis(2500);
+/// How long after a comparison that named nobody a person who still stands there is looked at once
+/// more. One frame is added to what was seen before: evidence begun afresh each time would give a
+/// stranger as many chances to be called by somebody's name.
+const AGAIN_AFTER: Duration = Duration::from_millis(1500);
 
-/// How often that is done for one track. Each time is one more chance to be called by somebody
-/// else's name, so it is not done for ever.
-const AGAIN_MAX: u32 = 2;
+/// How often that is done for one track.
+const AGAIN_MAX: u32 = 10;
 
 /// Against whom faces are compared, and by which rules.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Target {
     pub gallery: Gallery,
     /// The thresholds that its size asks for.
     pub policy: Policy,
+    /// The digest of the roster.
+    pub roster: Digest,
 }
 
 /// Why a frame could not be looked at.
@@ -112,6 +114,8 @@ pub struct Perceived {
     pub outcomes: Vec<Outcome>,
     /// Tracks that ended.
     pub ended: Vec<TrackId>,
+    /// By which roster the decisions fell.
+    pub roster: Option<Digest>,
 }
 
 /// A usable face of one frame as a template, on its way to be compared.
@@ -119,6 +123,25 @@ struct Probe {
     track: TrackId,
     template: Template,
     weight: f32,
+}
+
+/// What the frames of one track have shown.
+struct Gathered {
+    track: TrackId,
+    evidence: Evidence,
+    /// Whether it has come to a decision. When the tracker asks for a template all the same, it is
+    /// not sure that the same person still stands there, and the evidence begins anew.
+    decided: bool,
+}
+
+impl Gathered {
+    fn new(track: TrackId) -> Self {
+        Self {
+            track,
+            evidence: Evidence::new(),
+            decided: false,
+        }
+    }
 }
 
 /// A track whose comparison named nobody.
@@ -139,7 +162,7 @@ pub struct Perceiver {
     detect_side_px: u32,
     limits: QualityLimits,
     target: Option<Arc<Target>>,
-    evidence: Vec<(TrackId, Evidence)>,
+    gathered: Vec<Gathered>,
     unnamed: Vec<Unnamed>,
     small: Picture,
     aligned: Picture,
@@ -177,7 +200,7 @@ impl Perceiver {
             detect_side_px,
             limits,
             target: None,
-            evidence: Vec::new(),
+            gathered: Vec::new(),
             unnamed: Vec::new(),
             small: Picture::new(1, 1)?,
             aligned: Picture::new(ALIGNED_SIDE_PX, ALIGNED_SIDE_PX)?,
@@ -192,7 +215,7 @@ impl Perceiver {
     /// former target is forgotten, since it says nothing about the new one.
     pub fn aim(&mut self, target: Option<Arc<Target>>) {
         self.target = target;
-        self.evidence.clear();
+        self.gathered.clear();
         self.unnamed.clear();
         self.tracker.reopen(|_| true);
     }
@@ -213,8 +236,8 @@ impl Perceiver {
         }
         let sides = (picture.width(), picture.height());
         let update = self.tracker.update(frame.captured_at, &self.found, sides);
-        self.evidence
-            .retain(|(track, _)| !update.ended.contains(track));
+        self.gathered
+            .retain(|gathered| !update.ended.contains(&gathered.track));
         self.ended.clear();
         self.ended.extend_from_slice(update.ended);
         self.unnamed
@@ -272,6 +295,7 @@ impl Perceiver {
             faces,
             outcomes,
             ended: self.ended.clone(),
+            roster: self.target.as_ref().map(|target| target.roster),
         })
     }
 
@@ -298,7 +322,13 @@ impl Perceiver {
             let due = unnamed.times <= AGAIN_MAX && now.since(unnamed.at) >= AGAIN_AFTER;
             if due {
                 unnamed.at = now;
-                self.evidence.retain(|(track, _)| *track != unnamed.track);
+                let known = self
+                    .gathered
+                    .iter_mut()
+                    .find(|known| known.track == unnamed.track);
+                if let Some(known) = known {
+                    known.decided = false;
+                }
                 self.tracker.reopen(|track| track == unnamed.track);
             }
         }
@@ -313,22 +343,28 @@ impl Perceiver {
     ) -> Result<(), PerceiveError> {
         let probe = &self.probes[index];
         let at = match self
-            .evidence
+            .gathered
             .iter()
-            .position(|(track, _)| *track == probe.track)
+            .position(|known| known.track == probe.track)
         {
             Some(at) => at,
             None => {
-                self.evidence.push((probe.track, Evidence::new()));
-                self.evidence.len() - 1
+                self.gathered.push(Gathered::new(probe.track));
+                self.gathered.len() - 1
             }
         };
-        let evidence = &mut self.evidence[at].1;
+        let gathered = &mut self.gathered[at];
+        if gathered.decided {
+            // The tracker is not sure that it is still the same person.
+            *gathered = Gathered::new(probe.track);
+        }
+        let evidence = &mut gathered.evidence;
         evidence.add(&target.gallery, &probe.template, probe.weight)?;
         let Some(decision) = evidence.decide(&target.gallery, &target.policy) else {
             return Ok(());
         };
         let (frames, id) = (evidence.frames(), probe.track);
+        gathered.decided = true;
         self.note_unnamed(id, &decision, now);
         if let Some(track) = self.tracker.tracks().iter().find(|track| track.id == id) {
             outcomes.push(Outcome {
@@ -373,8 +409,8 @@ impl Perceiver {
         visible
             .map(|track| {
                 let settled = track.stage == biometrics::Stage::Settled;
-                let gathered = self.evidence.iter().find(|(id, _)| *id == track.id);
-                let frames = gathered.map_or(0, |(_, evidence)| evidence.frames());
+                let gathered = self.gathered.iter().find(|known| known.track == track.id);
+                let frames = gathered.map_or(0, |gathered| gathered.evidence.frames());
                 let defect = self.defects.iter().find(|(id, _)| *id == track.id);
                 let far = track.detection.bounds.width < self.limits.face_width_px_min;
                 Face {

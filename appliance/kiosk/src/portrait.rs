@@ -66,21 +66,27 @@ pub struct Reference {
 /// # Errors
 /// [`PortraitError`] says why the file is no picture.
 pub fn read_picture(path: &Path) -> Result<(Picture, Vec<DecodeNote>), PortraitError> {
-    let limits = DecodeLimits::default();
+    let decoded = imaging::decode(&read_bytes(path)?, DecodeLimits::default())?;
+    Ok((decoded.picture, decoded.notes))
+}
+
+/// Reads a file, but no more of it than the decoder needs to say that it is too large.
+///
+/// # Errors
+/// [`PortraitError::Read`] names the file.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, PortraitError> {
     let read = |source| PortraitError::Read {
         path: path.to_owned(),
         source,
     };
     let mut bytes = Vec::new();
-    // One byte more than allowed is enough for the decoder to say that it is too large.
-    let most = limits.bytes_max as u64 + 1;
+    let most = DecodeLimits::default().bytes_max as u64 + 1;
     File::open(path)
         .map_err(read)?
         .take(most)
         .read_to_end(&mut bytes)
         .map_err(read)?;
-    let decoded = imaging::decode(&bytes, limits)?;
-    Ok((decoded.picture, decoded.notes))
+    Ok(bytes)
 }
 
 /// Finds the faces of a picture of any size, in its own pixels.
@@ -114,11 +120,23 @@ pub fn faces(networks: &mut Networks, picture: &Picture) -> Result<Vec<Detection
 pub fn reference(networks: &mut Networks, picture: &Picture) -> Result<Reference, PortraitError> {
     let found = faces(networks, picture)?;
     let portrait = check_portrait(picture, &found, &EnrolmentRules::default())?;
-    let mut aligned = Picture::new(ALIGNED_SIDE_PX, ALIGNED_SIDE_PX)?;
-    align(picture, &portrait.detection.landmarks, &mut aligned)?;
-    let template = networks.comparer.template(&aligned)?;
+    let template = template(networks, picture, &portrait.detection)?;
     Ok(Reference {
         template,
         quality: portrait.quality,
     })
+}
+
+/// The template of one face of a picture, whatever its quality.
+///
+/// # Errors
+/// [`PortraitError::Align`] when its five points make no face; the others when a network fails.
+pub fn template(
+    networks: &mut Networks,
+    picture: &Picture,
+    face: &Detection,
+) -> Result<Template, PortraitError> {
+    let mut aligned = Picture::new(ALIGNED_SIDE_PX, ALIGNED_SIDE_PX)?;
+    align(picture, &face.landmarks, &mut aligned)?;
+    Ok(networks.comparer.template(&aligned)?)
 }

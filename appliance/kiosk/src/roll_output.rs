@@ -58,13 +58,15 @@ fn as_table(roster: &Roster, roll: &Roll) -> String {
     ];
     text.push_str(&layout(&header, &rows));
     text.push_str(&format!(
-        "\nCó mặt / present: {} of {} (đại biểu {} of {}, khách mời {} of {})\n",
+        "\nCó mặt {}/{} (đại biểu {}/{}, khách mời {}/{}) · present {} of {}\n",
         roll.present(),
         roll.expected(),
         roll.members.present,
         roll.members.expected,
         roll.guests.present,
-        roll.guests.expected
+        roll.guests.expected,
+        roll.present(),
+        roll.expected()
     ));
     match roll.quorum {
         Quorum::NotAsked => {}

@@ -154,8 +154,8 @@ impl fmt::Display for Note {
             }
             Self::FaceOnlyProposes { people } => write!(
                 f,
-                "with {people} people on the roster a face alone is not certain enough: it only \
-                 proposes, and a second means (invitation code) is asked for"
+                "once all {people} people on the roster are enrolled, a face alone is not certain \
+                 enough: it only proposes, and a second means (invitation code) is asked for"
             ),
         }
     }

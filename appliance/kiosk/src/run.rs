@@ -14,7 +14,7 @@ use crate::capture::{Capture, Handover, Shot};
 use crate::clock::Clock;
 use crate::compose::{Door, compose};
 use crate::config::Config;
-use crate::event::{EVENTS_MAX, Event};
+use crate::event::{EVENTS_MAX, Event, PartEvent};
 use crate::kiosk::{Flow, Kiosk, Ports, Told};
 use crate::local_time::zone;
 use crate::looking::Looking;
@@ -95,7 +95,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
         }
     };
     let epoch = parts.store.epoch();
-    let mut threads = Threads::new(Arc::clone(&views));
+    let mut threads = Threads::new(Arc::clone(&views), events.clone());
     threads.spawn("screen", move || show.run())?;
     let (store, requests) = bounded(REQUESTS_MAX);
     let (aims, aimed) = bounded(AIMS_MAX);
@@ -237,7 +237,7 @@ fn turn(
 }
 
 fn verdict(kiosk: &Kiosk) -> Result<(), RunError> {
-    match (kiosk.unrecorded(), kiosk.camera_trouble()) {
+    match (kiosk.unrecorded(), kiosk.fatal()) {
         (Some(trouble), _) => Err(RunError::NotRecording(trouble.clone())),
         (None, Some(trouble)) => Err(RunError::Trouble(trouble.clone())),
         (None, None) => Ok(()),
@@ -265,14 +265,16 @@ fn show_trouble(config: &Config, show: &mut Show, clock: &dyn Clock, error: &Run
 struct Threads {
     frames: Arc<Mailbox<Shot>>,
     views: Arc<Mailbox<View>>,
+    events: Sender<Event>,
     running: Vec<(&'static str, JoinHandle<()>)>,
 }
 
 impl Threads {
-    fn new(views: Arc<Mailbox<View>>) -> Self {
+    fn new(views: Arc<Mailbox<View>>, events: Sender<Event>) -> Self {
         Self {
             frames: Arc::new(Mailbox::default()),
             views,
+            events,
             running: Vec::new(),
         }
     }
@@ -283,8 +285,17 @@ impl Threads {
         body: impl FnOnce() + Send + 'static,
     ) -> anyhow::Result<()> {
         let thread = std::thread::Builder::new().name(name.to_owned());
+        let alarm = Alarm {
+            thread: name,
+            frames: Arc::clone(&self.frames),
+            views: Arc::clone(&self.views),
+            events: self.events.clone(),
+        };
         let handle = thread
-            .spawn(body)
+            .spawn(move || {
+                let _alarm = alarm;
+                body();
+            })
             .with_context(|| format!("thread {name} cannot start"))?;
         self.running.push((name, handle));
         Ok(())
@@ -297,9 +308,9 @@ impl Threads {
             dropped,
             "frames that gave way to newer ones before they were looked at"
         );
+        let deadline = Instant::now() + STOP_MAX;
         self.frames.close();
         self.views.close_when_taken(STOP_VIEW_MAX);
-        let deadline = Instant::now() + STOP_MAX;
         for (name, handle) in self.running {
             while !handle.is_finished() && Instant::now() < deadline {
                 std::thread::sleep(STOP_POLL);
@@ -310,5 +321,47 @@ impl Threads {
                 tracing::error!(thread = name, "a thread has panicked");
             }
         }
+    }
+}
+
+/// Tells the loop when its thread panics, and wakes whoever waits for that thread. A kiosk that goes
+/// on without one would invite people for ever and record nobody.
+struct Alarm {
+    thread: &'static str,
+    frames: Arc<Mailbox<Shot>>,
+    views: Arc<Mailbox<View>>,
+    events: Sender<Event>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.frames.close();
+            self.views.close();
+            let died = Event::Part(PartEvent::Died(self.thread));
+            // With the mailboxes closed the loop turns freely, so the queue does not stay full.
+            let _ = self.events.send_timeout(died, STOP_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_tells_the_loop() {
+        let (events, incoming) = bounded(1);
+        let mut threads = Threads::new(Arc::new(Mailbox::default()), events);
+        threads
+            .spawn("trial", || panic!("as the test wants it"))
+            .unwrap();
+        let event = incoming.recv_timeout(Duration::from_secs(60));
+        assert!(
+            matches!(event, Ok(Event::Part(PartEvent::Died("trial")))),
+            "{event:?}"
+        );
+        assert!(threads.frames.is_closed() && threads.views.is_closed());
+        threads.stop();
     }
 }

@@ -80,9 +80,11 @@ impl Show {
                 continue;
             };
             if let Err(error) = self.show(&view) {
-                // The receiver is gone only when the kiosk is stopping.
+                // Never waited for: the loop may itself be waiting for this thread.
                 let failed = PartEvent::ScreenFailed(format!("{error:#}"));
-                let _ = self.events.send(Event::Part(failed));
+                if self.events.try_send(Event::Part(failed)).is_err() {
+                    tracing::error!("a view was not shown: {error:#}");
+                }
             }
         }
     }

@@ -8,19 +8,19 @@ use biometrics::Gallery;
 use checkin::AppendFailure;
 use crossbeam_channel::{Receiver, Sender};
 use ledger::{Ledger, LedgerError, LedgerErrorKind, LocalReader, LocalStore, Reader, StoreError};
-use record::{Body, Fault, Part, Record, Text};
+use record::{Body, Fault, Part, Record, Text, roster_digest};
 use screen::TroubleKind;
 use seal::{FileKeyStore, KeyStore};
 use vocabulary::{
-    Attendance, DeviceId, Epoch, FeatureSpace, Meeting, MeetingId, PersonId, Roster, Sequence,
-    Stamp, Template,
+    Attendance, DeviceId, Epoch, FeatureSpace, MeetingId, PersonId, Roster, Sequence, Stamp,
+    Template,
 };
 
 use crate::config::Config;
-use crate::event::{Event, LoadedMeeting};
+use crate::event::{Event, Known, LoadedMeeting};
 use crate::networks::Thresholds;
 use crate::perceive::Target;
-use crate::trouble::{Trouble, chain};
+use crate::trouble::Trouble;
 
 /// Most requests that wait; the session itself lets fewer records wait than this.
 pub const REQUESTS_MAX: usize = 64;
@@ -87,8 +87,8 @@ impl Store {
                 Request::Meetings => Event::Meetings(self.rosters.meetings()),
                 Request::Load(meeting) => Event::Loaded(self.load(&meeting).map(Box::new)),
                 Request::Forget(meeting) => {
-                    self.rosters.forget(&meeting);
-                    continue;
+                    let done = self.rosters.forget(&meeting);
+                    Event::Forgotten { meeting, done }
                 }
             };
             // The receiver is gone only when the kiosk is stopping; records are written all the
@@ -216,15 +216,17 @@ struct Rosters {
 }
 
 impl Rosters {
-    fn meetings(&mut self) -> Result<Vec<(Meeting, vocabulary::Digest)>, Trouble> {
+    fn meetings(&mut self) -> Result<Vec<Known>, Trouble> {
         let Some(reader) = self.reader()? else {
             return Ok(Vec::new());
         };
         let rosters = reader.rosters().map_err(|error| store_trouble(&error))?;
-        Ok(rosters
-            .into_iter()
-            .map(|summary| (summary.meeting, summary.digest))
-            .collect())
+        let known = rosters.into_iter().map(|summary| Known {
+            meeting: summary.meeting,
+            roster: summary.digest,
+            has_key: summary.has_key,
+        });
+        Ok(known.collect())
     }
 
     fn load(&mut self, meeting: &MeetingId) -> Result<(Roster, Target), Trouble> {
@@ -243,8 +245,10 @@ impl Rosters {
         let found = reader
             .references(meeting, &compared.space)
             .map_err(|error| store_trouble(&error))?;
-        for broken in &found.broken {
-            tracing::error!(reason = chain(broken), "a reference does not open");
+        if !found.broken.is_empty() {
+            // Which ones would name people; `kiosk roster import` lists them.
+            let count = found.broken.len();
+            tracing::error!(count, "references do not open and are left out");
         }
         let references = found
             .references
@@ -255,12 +259,17 @@ impl Rosters {
         let gallery = Gallery::build(compared.space, people).map_err(|error| defect(&error))?;
         let policy = compared.thresholds.for_roster(gallery.people());
         let policy = policy.map_err(|error| defect(&error))?;
-        Ok((roster, Target { gallery, policy }))
+        let target = Target {
+            gallery,
+            policy,
+            roster: roster_digest(&roster),
+        };
+        Ok((roster, target))
     }
 
-    /// A failure is not the door's trouble: it is tried again at the next start, and an operator
-    /// has `kiosk roster remove`.
-    fn forget(&self, meeting: &MeetingId) {
+    /// Whether a meeting's key is destroyed. A failure is not the door's trouble: it is tried
+    /// again, and an operator has `kiosk roster remove`.
+    fn forget(&self, meeting: &MeetingId) -> bool {
         let forgotten = self.keys().and_then(|keys| {
             let path = self.config.data.local();
             LocalStore::open(&path, &self.config.device.id, keys)
@@ -268,9 +277,13 @@ impl Rosters {
                 .map_err(|error| store_trouble(&error))
         });
         match forgotten {
-            Ok(()) => tracing::info!(%meeting, "the key and the references are destroyed"),
+            Ok(()) => {
+                tracing::info!(%meeting, "the key and the references are destroyed");
+                true
+            }
             Err(trouble) => {
                 tracing::warn!(%meeting, reason = trouble.detail, "the key is not destroyed yet");
+                false
             }
         }
     }

@@ -232,6 +232,12 @@ impl LedgerError {
     /// What is no error code of SQLite's: a missing row or a value of another type means that the
     /// file is not as we wrote it.
     fn other(path: PathBuf, error: rusqlite::Error) -> Self {
+        if error.sqlite_extended_error_code() == Some(SQLITE_IOERR_SHMSIZE) {
+            return Self::DiskFull {
+                path,
+                source: Box::new(error),
+            };
+        }
         let short_read = error.sqlite_extended_error_code() == Some(SQLITE_IOERR_SHORT_READ);
         if error.sqlite_error_code().is_none() || short_read {
             Self::Corrupt {
@@ -271,6 +277,9 @@ impl LedgerError {
         }
     }
 }
+
+/// The index of the log, which writer and readers share, could not be made larger.
+const SQLITE_IOERR_SHMSIZE: i32 = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 /// The file ended within a page.
 const SQLITE_IOERR_SHORT_READ: i32 = rusqlite::ffi::SQLITE_IOERR_SHORT_READ;

@@ -81,7 +81,7 @@ pub(crate) fn present() -> Both {
 
 pub(crate) fn of_expected(count: Count) -> Both {
     both(
-        format!("trên {} đại biểu", count.expected),
+        format!("trong số {} đại biểu", count.expected),
         format!("of {} delegates", count.expected),
     )
 }
@@ -356,7 +356,7 @@ pub(crate) fn trouble(kind: TroubleKind) -> Notice {
 /// What IT staff are told of a trouble.
 pub(crate) fn cause(kind: TroubleKind) -> Both {
     match kind {
-        TroubleKind::CameraLost => both("Mất kết nối máy ảnh", "Camera disconnected"),
+        TroubleKind::CameraLost => both("Mất kết nối camera", "Camera disconnected"),
         TroubleKind::DiskFull => both("Hết dung lượng lưu trữ", "Storage is full"),
         TroubleKind::LedgerReadOnly => {
             both("Không ghi được vào sổ điểm danh", "The ledger is read-only")

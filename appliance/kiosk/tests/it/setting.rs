@@ -1,7 +1,7 @@
 //! A meeting that is on now, and a delegate of it who is enrolled. Made once, used by many tests.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -39,7 +39,7 @@ pub const NAMES: [&str; 8] = [
 ];
 
 /// Imports a sheet as the roster of a meeting that is on now.
-pub fn import(kit: &Kit, sheet: &PathBuf) -> crate::kit::Output {
+pub fn import(kit: &Kit, sheet: &Path) -> crate::kit::Output {
     // The same minute for the whole of a test run, so that the same roster is the same again.
     static START: OnceLock<Timestamp> = OnceLock::new();
     let start = *START.get_or_init(|| Timestamp::now() - SignedDuration::from_hours(1));

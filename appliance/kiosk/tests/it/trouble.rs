@@ -5,14 +5,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
-use ledger::Ledger;
+use ledger::{Ledger, LocalStore};
 use record::{Body, Fault, Part, Text};
+use seal::FileKeyStore;
 use vocabulary::{BootId, ClockQuality, DeviceId, Monotonic, Stamp, WallTime};
 
-use crate::kit::{DEVICE, Kit, NO_CAMERA, is_set_up, is_superuser, root};
+use crate::kit::{DEVICE, Files, Kit, NO_CAMERA, is_set_up, is_superuser, root};
 use crate::portraits::delegate_comes;
-use crate::setting::{called, presence, ready, roll, run};
+use crate::setting::{MEETING, ROSTER, called, import, presence, ready, roll, run};
 
 /// Records that fill many pages of a ledger.
 const MANY_RECORDS: u64 = 400;
@@ -85,6 +87,38 @@ fn a_ledger_that_another_process_holds_is_named_with_that_process() {
     drop(held);
     run(&kit).done();
     assert_eq!(roll(&kit), before);
+}
+
+#[test]
+fn rosters_that_another_process_changes_are_left_alone() {
+    let kit = Kit::new();
+    let sheet = kit.file("people.csv", ROSTER);
+    import(&kit, &sheet).done();
+    let device = DeviceId::new(DEVICE).unwrap();
+    let keys = FileKeyStore::open(&kit.data().join("device.key")).unwrap();
+    let held = LocalStore::open(&kit.data().join("local.db"), &device, Arc::new(keys)).unwrap();
+    let changed = kit.file("changed.csv", ROSTER.replace("Sở Khác", "Sở Mới"));
+    let holder = format!("process {} uses it", std::process::id());
+    import(&kit, &changed).refused(1, &["local.db", &holder, "end that one first"]);
+    // Reading goes on meanwhile, and shows what was there.
+    let json = kit.run(&["roster", "export", MEETING]).done();
+    assert!(json.contains("Sở Khác"), "{json}");
+    drop(held);
+    import(&kit, &changed).done();
+}
+
+#[test]
+fn what_was_never_there_is_said_with_what_makes_it() {
+    let kit = Kit::new();
+    for command in ["verify", "export"] {
+        kit.run(&["ledger", command])
+            .refused(1, &["no ledger yet", "kiosk run"]);
+    }
+    kit.run(&["roll"])
+        .refused(1, &["no ledger yet", "kiosk run"]);
+    kit.run(&["roster", "list"])
+        .refused(1, &["no rosters", "kiosk roster import"]);
+    assert!(!kit.data().exists(), "looking makes nothing");
 }
 
 #[test]
@@ -243,28 +277,41 @@ fn a_full_disk_is_shown_and_nobody_is_welcomed() {
         eprintln!("not checked: this system lets nobody mount a small disk in a namespace");
         return;
     }
-    // The data lie on a disk of their own, which leaves so much room after they are on it.
-    for room_kib in [0, 40, 60] {
-        let inner = format!(
-            "set -e; data={data:?}; cp -a $data ../copy-$$; \
-             mount -t tmpfs -o size=600k none $data; cp -a ../copy-$$/. $data; rm -r ../copy-$$; \
-             free=$(df --output=avail -k $data | tail -1); \
-             head -c $(( (free - {room_kib}) * 1024 )) /dev/zero > $data/ballast; \
-             exec \"$0\" \"$@\"",
-            data = kit.data()
-        );
-        kit.file(
-            "inner.sh",
-            inner.replace("../copy-$$", &format!("{:?}", kit.path("copy"))),
-        );
+    // The data lie on a disk of their own, which leaves so much room after they are on it. What is
+    // there at the end is kept for a look.
+    let script = r#"
+        set -e
+        data="$1"; copy="$2"; room_kib="$3"; shift 3
+        cp -a "$data" "$copy"
+        mount -t tmpfs -o size=600k none "$data"
+        cp -a "$copy"/. "$data"
+        rm -r "$copy"
+        free_kib=$(df --output=avail -k "$data" | tail -1)
+        head -c $(( (free_kib - room_kib) * 1024 )) /dev/zero > "$data/ballast"
+        status=0
+        "$0" "$@" || status=$?
+        rm "$data/ballast"
+        cp -a "$data" "$copy"
+        exit $status
+    "#;
+    kit.file("script.sh", script);
+    for room_kib in [0, 40, 64] {
+        let after = kit.path(&format!("after-{room_kib}"));
         kit.wrapped = Some(format!(
-            "exec {isolate} sh -c \"$(cat {:?})\" \"$0\" \"$@\"",
-            kit.path("inner.sh")
+            "exec {isolate} sh -c \"$(cat {:?})\" \"$0\" {:?} {after:?} {room_kib} \"$@\"",
+            kit.path("script.sh"),
+            kit.data(),
         ));
-        expect_not_recording(
-            &kit,
-            &["LED-01", "ledger.db", "the disk is full", "free some space"],
-        );
+        let said = ["LED-01", "ledger.db", "the disk is full", "free some space"];
+        expect_not_recording(&kit, &said);
+        eprintln!("{room_kib}: {:?}", kit.scenes());
+        // With room again it goes on from there.
+        let later = Kit::new();
+        Files::take(&after).put(&later.data());
+        run(&later).done();
+        assert!(later.showed("welcome"), "{room_kib}: {:?}", later.scenes());
+        let said = later.run(&["ledger", "verify"]).done();
+        assert!(said.contains("unbroken"), "{said}");
     }
 }
 

@@ -1,0 +1,168 @@
+//! The evaluation as a whole: on made-up templates, whose answers are known, and on a dataset of
+//! photographs where there is one.
+
+use std::path::PathBuf;
+
+use vocabulary::{Digest, FeatureSpace, Template};
+
+use super::acquire::Acquired;
+use super::dataset::{Dataset, Person, Photograph};
+use super::random::Random;
+use super::results::{FPIRS, Results};
+use super::{acquire, report};
+use crate::cli::{EvaluateArgs, Half};
+use crate::config::Config;
+
+/// Names the folder of photographs for the test that needs one.
+const FACES: &str = "DIEMDANH_FACES";
+
+fn args(dataset: PathBuf, cache: PathBuf) -> EvaluateArgs {
+    EvaluateArgs {
+        dataset,
+        half: Half::All,
+        report: None,
+        json: None,
+        templates: None,
+        cache,
+        rosters: 10,
+        seed: 1,
+        resamplings: 50,
+        threads: 2,
+    }
+}
+
+/// Templates in 128 dimensions: everybody has a direction of their own, and a photograph is that
+/// direction and some noise. One stranger is somebody's double.
+fn made_up(people: usize, photographs: usize, noise: f32, seed: u64) -> (Dataset, Acquired) {
+    let space = FeatureSpace::new("made-up", Digest::ZERO);
+    let mut random = Random::new(seed, 0);
+    let mut vector = |scale: f32| -> Vec<f32> {
+        let mut even = || random.below(2001) as f32 / 1000.0 - 1.0;
+        (0..128).map(|_| even() * scale).collect()
+    };
+    let mut dataset = Dataset::default();
+    let mut templates = Vec::new();
+    for person in 0..people {
+        let own = vector(1.0);
+        let group = Some(if person % 2 == 0 { "even" } else { "odd" }.to_owned());
+        dataset.people.push(Person {
+            identity: format!("person-{person}"),
+            group,
+        });
+        for number in 0..photographs {
+            let path = format!("person-{person}/{number}.png");
+            dataset.photographs.push(Photograph { path, person });
+            let values: Vec<f32> = own
+                .iter()
+                .zip(vector(noise))
+                .map(|(value, noise)| value + noise)
+                .collect();
+            templates.push(Some(Template::normalise(space.clone(), &values).unwrap()));
+        }
+    }
+    let acquired = Acquired {
+        templates,
+        failures: Vec::new(),
+        refusals: Vec::new(),
+        cached: 0,
+        space,
+    };
+    (dataset, acquired)
+}
+
+fn evaluated(dataset: &Dataset, acquired: &Acquired) -> Results {
+    let args = args(PathBuf::new(), PathBuf::new());
+    Results::of(&Config::default(), &args, dataset, acquired).unwrap()
+}
+
+#[test]
+fn people_far_apart_are_told_apart_without_a_mistake() {
+    let (dataset, mut acquired) = made_up(160, 4, 0.3, 5);
+    acquired.templates[0] = None;
+    acquired.failures.push((0, "no face was found".to_owned()));
+    let results = evaluated(&dataset, &acquired);
+    assert_eq!(results.acquisition.failure_to_acquire, 1.0 / 640.0);
+    // Rosters of 50 and 100 leave strangers enough, of 200 and 500 not.
+    assert_eq!((results.open_set.len(), results.left_out.len()), (12, 6));
+    for row in &results.open_set {
+        assert!(row.fpir_reached <= row.fpir, "seed 5: {row:?}");
+        let perfect = (row.fnir, row.fnir_high, row.wrong_name);
+        assert_eq!(perfect, (0.0, Some(0.0), 0), "seed 5: {row:?}");
+    }
+    assert_eq!(results.one_to_one.same_pairs, 159 * 6 + 3);
+    assert_eq!(results.one_to_one.groups.len(), 2);
+    let text = report::markdown(&results);
+    assert!(text.contains("no face was found: 1"), "{text}");
+    assert!(!text.contains("person-"), "a report names nobody:\n{text}");
+}
+
+#[test]
+fn noise_costs_misses_and_photographs_mend_them() {
+    let (dataset, acquired) = made_up(160, 4, 1.5, 6);
+    let results = evaluated(&dataset, &acquired);
+    let fnir = |photographs: usize, fpir: f64| {
+        let fits = |row: &&super::results::OpenSet| {
+            (row.roster, row.photographs, row.fpir) == (100, photographs, fpir)
+        };
+        results.open_set.iter().find(fits).unwrap().fnir
+    };
+    assert!(fnir(1, FPIRS[0]) > 0.2, "seed 6: {}", fnir(1, FPIRS[0]));
+    for fpir in FPIRS {
+        assert!(fnir(2, fpir) < fnir(1, fpir), "seed 6");
+        assert!(fnir(3, fpir) < fnir(2, fpir), "seed 6");
+    }
+    assert!(fnir(1, FPIRS[1]) < fnir(1, FPIRS[0]), "seed 6");
+}
+
+#[test]
+fn somebody_called_wrongly_is_listed_for_review() {
+    let (dataset, mut acquired) = made_up(160, 4, 0.3, 7);
+    // All photographs of one person are labelled as another's.
+    for at in 0..3 {
+        acquired.templates[at] = acquired.templates[4 + at].clone();
+    }
+    let results = evaluated(&dataset, &acquired);
+    let listed = results.called_wrongly.iter();
+    let mut doubles =
+        listed.filter(|one| one.photograph.starts_with("person-0/") && one.called == "person-1");
+    assert!(
+        doubles.next().is_some(),
+        "seed 7: {:?}",
+        results.called_wrongly
+    );
+    let pairs = ["person-0", "person-1"];
+    for one in &results.called_wrongly {
+        let known = pairs
+            .iter()
+            .any(|name| one.photograph.starts_with(&format!("{name}/")));
+        assert!(known, "seed 7: {one:?}");
+    }
+}
+
+#[test]
+fn photographs_are_recognised_as_well_as_they_were() {
+    let Ok(faces) = std::env::var(FACES) else {
+        eprintln!("skipped: set {FACES} to a folder of photographs, a folder per person");
+        return;
+    };
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut config = Config::default();
+    for path in [&mut config.models.manifest, &mut config.models.directory] {
+        *path = root.join(&*path);
+    }
+    config.models.runtime = root.join(&config.models.runtime);
+    inference::forbid_telemetry().unwrap();
+    let args = args(faces.into(), root.join("target/evaluate-cache"));
+    let dataset = Dataset::open(&args.dataset, args.half).unwrap();
+    let acquired = acquire::acquire(&config, &args, &dataset).unwrap();
+    let results = Results::of(&config, &args, &dataset, &acquired).unwrap();
+    assert!(
+        results.acquisition.failure_to_acquire < 0.01,
+        "{:?}",
+        results.acquisition
+    );
+    // Wide bands: rosters are few here, and datasets differ.
+    for row in results.open_set.iter().filter(|row| row.fpir == FPIRS[1]) {
+        assert!(row.fnir < 0.06, "{row:?}");
+    }
+}
