@@ -304,7 +304,6 @@ fn a_full_disk_is_shown_and_nobody_is_welcomed() {
         ));
         let said = ["LED-01", "ledger.db", "the disk is full", "free some space"];
         expect_not_recording(&kit, &said);
-        eprintln!("{room_kib}: {:?}", kit.scenes());
         // With room again it goes on from there.
         let later = Kit::new();
         Files::take(&after).put(&later.data());
