@@ -325,8 +325,16 @@ fn by_person(
         .collect()
 }
 
+/// Rosters that cannot be read are no trouble of the ledger, but for a full disk: no record finds
+/// room on it either.
 fn store_trouble(error: &StoreError) -> Trouble {
-    Trouble::new(TroubleKind::Other, error)
+    let full = matches!(error, StoreError::Database(of) if of.kind() == LedgerErrorKind::DiskFull);
+    let kind = if full {
+        TroubleKind::DiskFull
+    } else {
+        TroubleKind::Other
+    };
+    Trouble::new(kind, error)
 }
 
 /// A ledger's error as the screen shows it.

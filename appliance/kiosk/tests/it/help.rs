@@ -25,7 +25,7 @@ fn every_command_explains_itself() {
             "kiosk.example.toml",
             "RUST_LOG",
             "Exit status",
-            "3 attendance cannot",
+            "3 attendance was not recorded",
         ],
     );
     check(

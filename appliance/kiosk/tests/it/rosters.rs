@@ -186,8 +186,8 @@ fn ten_thousand_people_come_in_within_seconds_and_a_face_then_only_proposes() {
     let took = began.elapsed();
     assert!(took < IMPORT_MAX, "{took:?}");
     assert!(said.contains("GB-12: 10000 people, generation 1"), "{said}");
-    let note = "with 10000 people on the roster a face alone is not certain enough: it only \
-                proposes";
+    let note = "10000 people on the roster are enrolled, a face alone is not certain enough: it \
+                only proposes, and a second means";
     assert!(said.contains(note), "{said}");
     assert!(
         said.contains("10000 of 10000 people have no reference"),
