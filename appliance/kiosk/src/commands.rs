@@ -144,14 +144,8 @@ pub fn enrol(config: &Config, args: &EnrolArgs) -> anyhow::Result<()> {
             }
         }
     }
-    if args.replace && !made.is_empty() {
-        store.remove_enrolment(&config.device.organisation, &person)?;
-    }
-    let mut meetings = Vec::new();
-    for (reference, origin) in &made {
-        meetings = put_reference(&mut store, config, &person, reference, *origin, &now)?;
-    }
     if !made.is_empty() {
+        let meetings = put_references(&mut store, config, &person, &made, args.replace, &now)?;
         println!("{person}: references added: {}", made.len());
         if meetings.is_empty() {
             println!("{person} is on no roster here yet; import one, and they are compared there.");
@@ -202,8 +196,36 @@ fn camera_picture(config: &Config) -> anyhow::Result<imaging::Picture> {
     Ok(frame.picture)
 }
 
-/// Keeps a reference; its id comes from its template, so that enrolling the same picture again
-/// changes nothing.
+/// Keeps references of a person; with `replace` in the place of the earlier ones, which go only if
+/// all of these are kept. Answers the meetings on whose rosters they now are.
+fn put_references(
+    store: &mut LocalStore,
+    config: &Config,
+    person: &PersonId,
+    made: &[(Reference, Origin)],
+    replace: bool,
+    now: &Stamp,
+) -> anyhow::Result<Vec<MeetingId>> {
+    if !replace {
+        let mut meetings = Vec::new();
+        for (reference, origin) in made {
+            meetings = put_reference(store, config, person, reference, *origin, now)?;
+        }
+        return Ok(meetings);
+    }
+    let ids = made
+        .iter()
+        .map(|(reference, _)| reference_id(reference))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let enrolments: Vec<Enrolment<'_>> = made
+        .iter()
+        .zip(&ids)
+        .map(|((reference, origin), id)| enrolment(config, person, id, reference, *origin, now))
+        .collect();
+    Ok(store.replace_enrolment(&enrolments)?.meetings)
+}
+
+/// Keeps a reference.
 ///
 /// # Errors
 /// When the store refuses it.
@@ -215,12 +237,31 @@ pub fn put_reference(
     origin: Origin,
     now: &Stamp,
 ) -> anyhow::Result<Vec<MeetingId>> {
+    let id = reference_id(reference)?;
+    let enrolled = store.enrol(&enrolment(config, person, &id, reference, origin, now))?;
+    Ok(enrolled.meetings)
+}
+
+/// The id of a reference comes from its template, so that enrolling the same picture again changes
+/// nothing.
+fn reference_id(reference: &Reference) -> anyhow::Result<ReferenceId> {
     let digest = record::digest(&reference.template.to_bytes()).to_string();
+    Ok(ReferenceId::new(&digest[..32])?)
+}
+
+fn enrolment<'a>(
+    config: &'a Config,
+    person: &'a PersonId,
+    id: &'a ReferenceId,
+    reference: &'a Reference,
+    origin: Origin,
+    now: &Stamp,
+) -> Enrolment<'a> {
     let quality = &reference.quality;
-    let enrolled = store.enrol(&Enrolment {
+    Enrolment {
         organisation: &config.device.organisation,
         person,
-        reference: &ReferenceId::new(&digest[..32])?,
+        reference: id,
         template: &reference.template,
         quality: QualityNumbers {
             face_width_px: quality.face_width_px,
@@ -234,8 +275,7 @@ pub fn put_reference(
         },
         origin,
         at: now.wall,
-    })?;
-    Ok(enrolled.meetings)
+    }
 }
 
 /// `kiosk roster …`.

@@ -139,26 +139,32 @@ impl LocalStore {
     /// meeting's key does not open; [`StoreError::Database`]. Nothing is kept then.
     pub fn enrol(&mut self, enrolment: &Enrolment<'_>) -> Result<Enrolled, StoreError> {
         let (transaction, access) = self.begin()?;
-        let scope = Scope {
-            organisation: enrolment.organisation.clone(),
-            meeting: None,
-        };
-        let key = access.key_or_new(&transaction, &scope)?;
-        access.check_room(&transaction, enrolment)?;
-        let binding = TemplateBinding {
-            scope: &scope,
-            person: enrolment.person,
-            reference: enrolment.reference,
-            space: enrolment.template.space(),
-        };
-        let sealed = seal_template(&key, &binding, enrolment.template)?;
+        let meetings = access.enrol(&transaction, enrolment)?;
         let sqlite = |error| LedgerError::sqlite(access.path, error);
-        insert_enrolment(&transaction, enrolment, &sealed).map_err(sqlite)?;
-        let meetings = access.meetings_of(&transaction, enrolment)?;
-        for meeting in &meetings {
-            access.copy_to(&transaction, meeting, enrolment)?;
-        }
         transaction.commit().map_err(sqlite)?;
+        Ok(Enrolled { meetings })
+    }
+
+    /// Puts references in the place of all that their people have, in one transaction: either all
+    /// of them are kept and the earlier ones are gone, or nothing has changed.
+    ///
+    /// # Errors
+    /// As [`LocalStore::enrol`].
+    pub fn replace_enrolment(
+        &mut self,
+        enrolments: &[Enrolment<'_>],
+    ) -> Result<Enrolled, StoreError> {
+        let (transaction, access) = self.begin()?;
+        for enrolment in enrolments {
+            access.remove_enrolment(&transaction, enrolment.organisation, enrolment.person)?;
+        }
+        let mut meetings = Vec::new();
+        for enrolment in enrolments {
+            meetings = access.enrol(&transaction, enrolment)?;
+        }
+        let sqlite = |error| LedgerError::sqlite(access.path, error);
+        transaction.commit().map_err(sqlite)?;
+        self.overwrite_log();
         Ok(Enrolled { meetings })
     }
 
@@ -207,20 +213,8 @@ impl LocalStore {
         person: &PersonId,
     ) -> Result<usize, StoreError> {
         let (transaction, access) = self.begin()?;
+        let removed = access.remove_enrolment(&transaction, organisation, person)?;
         let sqlite = |error| LedgerError::sqlite(access.path, error);
-        let removed = transaction
-            .execute(
-                "DELETE FROM enrolment WHERE organisation = ?1 AND person = ?2",
-                params![organisation.as_str(), person.as_str()],
-            )
-            .map_err(sqlite)?;
-        transaction
-            .execute(
-                "DELETE FROM meeting_reference WHERE person = ?2
-                 AND meeting IN (SELECT meeting FROM roster WHERE organisation = ?1)",
-                params![organisation.as_str(), person.as_str()],
-            )
-            .map_err(sqlite)?;
         transaction.commit().map_err(sqlite)?;
         self.overwrite_log();
         Ok(removed)
@@ -335,6 +329,60 @@ impl Access<'_> {
             )
             .map_err(|error| LedgerError::sqlite(self.path, error))?;
         Ok(key)
+    }
+
+    /// Keeps a reference and copies it to the rosters that its person is on, whose meetings it
+    /// answers.
+    fn enrol(
+        &self,
+        connection: &Connection,
+        enrolment: &Enrolment<'_>,
+    ) -> Result<Vec<MeetingId>, StoreError> {
+        let scope = Scope {
+            organisation: enrolment.organisation.clone(),
+            meeting: None,
+        };
+        let key = self.key_or_new(connection, &scope)?;
+        self.check_room(connection, enrolment)?;
+        let binding = TemplateBinding {
+            scope: &scope,
+            person: enrolment.person,
+            reference: enrolment.reference,
+            space: enrolment.template.space(),
+        };
+        let sealed = seal_template(&key, &binding, enrolment.template)?;
+        insert_enrolment(connection, enrolment, &sealed)
+            .map_err(|error| LedgerError::sqlite(self.path, error))?;
+        let meetings = self.meetings_of(connection, enrolment)?;
+        for meeting in &meetings {
+            self.copy_to(connection, meeting, enrolment)?;
+        }
+        Ok(meetings)
+    }
+
+    /// Removes a person's references, here and on the rosters; answers how many there were here.
+    fn remove_enrolment(
+        &self,
+        connection: &Connection,
+        organisation: &OrganisationId,
+        person: &PersonId,
+    ) -> Result<usize, StoreError> {
+        let sqlite = |error| LedgerError::sqlite(self.path, error);
+        let whose = params![organisation.as_str(), person.as_str()];
+        let removed = connection
+            .execute(
+                "DELETE FROM enrolment WHERE organisation = ?1 AND person = ?2",
+                whose,
+            )
+            .map_err(sqlite)?;
+        connection
+            .execute(
+                "DELETE FROM meeting_reference WHERE person = ?2
+                 AND meeting IN (SELECT meeting FROM roster WHERE organisation = ?1)",
+                whose,
+            )
+            .map_err(sqlite)?;
+        Ok(removed)
     }
 
     /// Refuses one reference more than a person may have; replacing one is no more.

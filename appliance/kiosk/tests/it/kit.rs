@@ -274,6 +274,12 @@ impl Running {
         }
     }
 
+    /// Ends it at once, as a power cut does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// What it said.
     pub fn output(&self, status: ExitStatus) -> Output {
         let read = |name: &str| fs::read_to_string(self.logs.path().join(name)).unwrap();
