@@ -324,8 +324,8 @@ impl Threads {
     }
 }
 
-/// Tells the loop when its thread panics, and wakes whoever waits for that thread. A kiosk that goes
-/// on without one would invite people for ever and record nobody.
+/// Tells the loop when its thread panics, and wakes whoever waits for that thread. A kiosk that
+/// goes on without one would invite people for ever and record nobody.
 struct Alarm {
     thread: &'static str,
     frames: Arc<Mailbox<Shot>>,
