@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help setup demo test bench fmt lint deny clean distclean
+.PHONY: help setup demo test bench accuracy fmt lint deny clean distclean
 
 help: ## show this help
 	@echo "Điểm Danh: takes the roll at a meeting-room door, by face."
@@ -21,18 +21,24 @@ demo: setup ## recognise real people from photographs and call the roll
 	$(CARGO) run --quiet --locked --release -p kiosk -- demo
 
 test: setup ## run all the tests
-	DIEMDANH_SET_UP=1 $(CARGO) test --locked --workspace --no-fail-fast
+	DIEMDANH_SET_UP=1 $(CARGO) test --locked --workspace --features kiosk/evaluate --no-fail-fast
 
 bench: setup ## measure against OpenCV, faiss and bare SQLite (installs the peers first)
 	@deploy/setup peers
 	tests/bench/run
+
+accuracy: setup ## measure how right the recognition is (DATASET=DIR, a folder per person)
+	@test -n "$(DATASET)" || { echo "make accuracy DATASET=DIR: which photographs?" >&2; exit 2; }
+	$(CARGO) run --quiet --locked --release -p kiosk --features evaluate -- evaluate \
+		--dataset "$(DATASET)" --report target/accuracy
+	@cat target/accuracy/report.md
 
 fmt: ## format all the code
 	$(CARGO) fmt --all
 
 lint: setup ## check formatting and clippy, warnings being errors
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --features kiosk/evaluate -- -D warnings
 
 deny: ## check licences, bans and sources of all dependencies
 	@deploy/setup deny

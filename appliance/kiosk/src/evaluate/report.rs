@@ -65,8 +65,9 @@ fn open_set(results: &Results) -> String {
         "\n## Open set\n\nFPIR: strangers' photographs called by some name. FNIR: delegates' \
          photographs not called by the right name. A person is compared by the mean of the \
          photographs enrolled; each delegate comes with every photograph that is not \
-         enrolled, and everybody who is not on the roster comes as a stranger, once; in brackets 95 % intervals, from resampling persons.\n\n\
-         | roster | photographs | FPIR | threshold | FNIR | wrong names (trials of photographs) \
+         enrolled, and everybody who is not on the roster comes as a stranger, once. In brackets: \
+         95 % intervals, from resampling persons; of wrong names, how many photographs.\n\n\
+         | roster | photographs | FPIR | threshold | FNIR | wrong names \
          | trials of delegates, strangers |\n|---|---|---|---|---|---|---|\n",
     );
     results
@@ -109,7 +110,7 @@ fn open_set_row(row: &OpenSet) -> String {
         (None | Some(_), None | Some(_)) => String::new(),
     };
     format!(
-        "| {} | {} | {} | {:.3} | {}{interval} | {} of {} | {}, {} |\n",
+        "| {} | {} | {} | {:.3} | {}{interval} | {} ({}) | {}, {} |\n",
         row.roster,
         row.photographs,
         percent(row.fpir),
@@ -139,7 +140,8 @@ fn one_to_one(one: &OneToOne) -> String {
             text,
             "\n### Groups, at the threshold where all pairs have an FMR of {GROUPS_AT_FMR:e}\n\n\
              Pairs within a group.\n\n| group | pairs of two people | pairs of one | threshold \
-             | FMR | false matches | FNMR | false non-matches |\n|---|---|---|---|---|---|---|---|\n"
+             | FMR | false matches | FNMR | false non-matches |\n\
+             |---|---|---|---|---|---|---|---|\n"
         );
     }
     for group in &one.groups {
