@@ -48,6 +48,7 @@ RECORDED_FRAMES = 12
 
 def main():
     arguments = parse()
+    load = os.getloadavg()[0]
     workers = {"ours": Worker([arguments.worker])}
     for name in ("opencv5", "opencv4"):
         python = SETUP / f"venv-{name}" / "bin" / "python"
@@ -69,7 +70,7 @@ def main():
             worker.close()
         starts = measure_starts(arguments, versions, scratch)
     appends = measure_appends(arguments.append_rate)
-    report = Report(arguments, versions, frames)
+    report = Report(arguments, versions, frames, load)
     text = report.text(stages, searches, appends, starts)
     print(text)
     if arguments.write:
@@ -290,10 +291,11 @@ def progress(what, turn, turns):
 class Report:
     """BENCHMARKS.md."""
 
-    def __init__(self, arguments, versions, frames):
+    def __init__(self, arguments, versions, frames, load):
         self.arguments = arguments
         self.versions = versions
         self.frames = frames
+        self.load = load
 
     def text(self, stages, searches, appends, starts):
         parts = [
@@ -325,6 +327,7 @@ the median of the rounds' own ratios. Below 1 this project is the quicker one.
 | commit | {commit()} |
 | this project | rustc {rustc()}, ONNX Runtime {onnxruntime()} |
 | peers | OpenCV {opencv} (Python {platform.python_version()}), faiss {faiss}, numpy {numpy} |
+| load before | {self.load:.1f}: more than 0.5 makes the wall times below (appends, starts) unsteady |
 | command | `make bench` |
 """
 
