@@ -5,6 +5,7 @@ mod capture;
 mod choose;
 mod cli;
 mod clock;
+mod codes;
 mod commands;
 mod compose;
 mod config;

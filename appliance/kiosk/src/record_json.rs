@@ -5,6 +5,7 @@ use ledger::Stored;
 use record::{Body, CheckIn, CheckOut, Comparison, Context, Lost};
 use serde_json::{Map, Value, json};
 
+use crate::codes;
 use crate::local_time::rfc3339;
 
 /// One line of an export.
@@ -35,28 +36,28 @@ fn body(body: &Body) -> Value {
         Body::Refused(refused) => with_context(
             &refused.context,
             json!({
-                "reason": format!("{:?}", refused.reason),
+                "reason": codes::refusal(refused.reason),
                 "comparison": refused.comparison.as_ref().map(comparison),
             }),
         ),
         Body::ReleaseOutcome(release) => json!({
             "of": release.of.0,
-            "outcome": format!("{:?}", release.outcome),
+            "outcome": codes::release(release.outcome),
         }),
         Body::Correction(correction) => json!({
             "of": {"epoch": correction.of.0.to_string(), "sequence": correction.of.1.0},
-            "amendment": format!("{:?}", correction.amendment),
-            "reason": format!("{:?}", correction.reason),
+            "amendment": codes::amendment(correction.amendment),
+            "reason": codes::correction(correction.reason),
             "actor": correction.actor.as_ref().map(ToString::to_string),
         }),
         Body::ClockObservation(observed) => json!({
             "before": rfc3339(observed.before),
             "after": rfc3339(observed.after),
             "clock": observed.quality.to_string(),
-            "source": format!("{:?}", observed.source),
+            "source": codes::clock_source(observed.source),
         }),
         Body::Fault(fault) => {
-            json!({"part": format!("{:?}", fault.part), "what": fault.what.as_str()})
+            json!({"part": codes::part(fault.part), "what": fault.what.as_str()})
         }
         Body::Loss(loss) => json!({
             "lost": match loss.lost {
@@ -67,7 +68,7 @@ fn body(body: &Body) -> Value {
                 }),
                 Lost::Events { count } => json!({"events": count}),
             },
-            "why": format!("{:?}", loss.why),
+            "why": codes::loss(loss.why),
         }),
         Body::MeetingOpened(opened) => with_context(
             &opened.context,
@@ -94,9 +95,9 @@ fn check_in_json(check_in: &CheckIn) -> Value {
                 "for": substitute.for_person.as_str(),
                 "document": substitute.document.as_str(),
             })),
-            "direction": format!("{:?}", check_in.direction),
-            "means": format!("{:?}", check_in.means),
-            "assurance": format!("{:?}", check_in.assurance),
+            "direction": codes::direction(check_in.direction),
+            "means": codes::means(check_in.means),
+            "assurance": codes::assurance(check_in.assurance),
             "comparison": check_in.comparison.as_ref().map(comparison),
             "actor": check_in.actor.as_ref().map(ToString::to_string),
         }),
@@ -108,8 +109,8 @@ fn check_out_json(check_out: &CheckOut) -> Value {
         &check_out.context,
         json!({
             "person": check_out.person.as_str(),
-            "means": format!("{:?}", check_out.means),
-            "assurance": format!("{:?}", check_out.assurance),
+            "means": codes::means(check_out.means),
+            "assurance": codes::assurance(check_out.assurance),
             "comparison": check_out.comparison.as_ref().map(comparison),
             "actor": check_out.actor.as_ref().map(ToString::to_string),
         }),

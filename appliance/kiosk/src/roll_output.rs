@@ -4,9 +4,10 @@
 use jiff::tz::TimeZone;
 use roll::{Conflict, Interval, Presence, Quorum, Roll, Row};
 use serde_json::{Value, json};
-use vocabulary::{Assurance, Means, Role, Roster};
+use vocabulary::{Means, Roster};
 
 use crate::cli::RollFormat;
+use crate::codes;
 use crate::local_time::{clock_text, day_text, rfc3339, zone};
 use crate::roster_file::guard_formula;
 use crate::table::layout;
@@ -106,12 +107,12 @@ fn as_csv(roster: &Roster, roll: &Roll) -> anyhow::Result<String> {
             &guard_formula(&row.delegate.name),
             &guard_formula(&row.delegate.title),
             &guard_formula(&row.delegate.unit),
-            role_code(row.role),
+            codes::role(row.role),
             presence_code(row.presence()),
             &intervals_text(row, &zone),
             row.first_called()
-                .map_or("", |passage| means_code(passage.means)),
-            row.assurance().map_or("", assurance_code),
+                .map_or("", |passage| codes::means(passage.means)),
+            row.assurance().map_or("", codes::assurance),
         ])?;
     }
     // The mark at the beginning makes spreadsheets read the names as UTF-8.
@@ -159,9 +160,9 @@ fn person_json(row: &Row) -> Value {
         "title": delegate.title,
         "unit": delegate.unit,
         "name_shared": row.name_shared,
-        "role": role_code(row.role),
+        "role": codes::role(row.role),
         "presence": presence_code(row.presence()),
-        "assurance": row.assurance().map(assurance_code),
+        "assurance": row.assurance().map(codes::assurance),
         "intervals": row.intervals.iter().map(interval_json).collect::<Vec<_>>(),
     })
 }
@@ -173,8 +174,8 @@ fn interval_json(interval: &Interval) -> Value {
         "from": rfc3339(interval.from.at.wall),
         "from_clock": interval.from.at.quality.to_string(),
         "until": interval.until.as_ref().map(|passage| rfc3339(passage.at.wall)),
-        "means": means_code(interval.from.means),
-        "assurance": assurance_code(interval.from.assurance),
+        "means": codes::means(interval.from.means),
+        "assurance": codes::assurance(interval.from.assurance),
         "door": interval.from.door.as_str(),
         "record": {
             "epoch": interval.from.record.epoch.to_string(),
@@ -231,31 +232,6 @@ fn presence_code(presence: Presence) -> &'static str {
         Presence::Present => "present",
         Presence::Left => "left",
         Presence::Absent => "absent",
-    }
-}
-
-fn role_code(role: Role) -> &'static str {
-    match role {
-        Role::Member => "member",
-        Role::Guest => "guest",
-    }
-}
-
-fn means_code(means: Means) -> &'static str {
-    match means {
-        Means::Face => "face",
-        Means::Invitation => "invitation",
-        Means::CitizenCard => "citizen-card",
-        Means::Secretary => "secretary",
-    }
-}
-
-fn assurance_code(assurance: Assurance) -> &'static str {
-    match assurance {
-        Assurance::Claimed => "claimed",
-        Assurance::Possession => "possession",
-        Assurance::Compared => "compared",
-        Assurance::Vouched => "vouched",
     }
 }
 
