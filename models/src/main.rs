@@ -7,8 +7,17 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use models::prepare::{Plan, prepare};
 use models::{Digest, Manifest, Mismatch, Model, ModelError, Prepared, Size, package, store};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+/// Prints a line. Whoever reads it may stop reading, as `head` does; that is no failure, and the
+/// work goes on.
+macro_rules! say {
+    ($($text:tt)*) => {
+        drop(writeln!(std::io::stdout(), $($text)*))
+    };
+}
 
 /// Fetches, verifies, prepares and lists the models that the kiosk recognises with.
 ///
@@ -164,7 +173,7 @@ fn fetch_one(place: &Place, model: &Model) -> anyhow::Result<()> {
         .into());
     }
     store::write_whole(model, &path, &bytes)?;
-    println!("fetched   {} ({})", model.id, size(bytes.len()));
+    say!("fetched   {} ({})", model.id, size(bytes.len()));
     Ok(())
 }
 
@@ -173,9 +182,9 @@ fn verify(place: &Place, manifest: &Manifest) -> anyhow::Result<()> {
     for model in manifest.models() {
         let mut report = |what: &str, result: Result<store::VerifiedModel, ModelError>| match result
         {
-            Ok(verified) => println!("right     {} {what} {}", model.id, verified.path.display()),
+            Ok(verified) => say!("right     {} {what} {}", model.id, verified.path.display()),
             Err(ModelError::Missing { .. }) if model.optional => {
-                println!("absent    {} {what} (optional)", model.id);
+                say!("absent    {} {what} (optional)", model.id);
             }
             Err(error) => {
                 wrong += 1;
@@ -260,14 +269,19 @@ fn prepare_one(
         .into());
     }
     store::write_whole(model, &path, &bytes)?;
-    println!("prepared  {} ({})", model.id, size(bytes.len()));
+    say!("prepared  {} ({})", model.id, size(bytes.len()));
     Ok(found)
 }
 
 fn list(place: &Place, manifest: &Manifest) {
-    println!(
+    say!(
         "{:<20} {:<9} {:<10} {:<8} {:<11} {:<9} sha256",
-        "model", "task", "input", "order", "licence", "file"
+        "model",
+        "task",
+        "input",
+        "order",
+        "licence",
+        "file"
     );
     for model in manifest.models() {
         let state = match store::open_verified(&place.files, model) {
@@ -277,7 +291,7 @@ fn list(place: &Place, manifest: &Manifest) {
             Err(ModelError::WrongDigest(_)) => "WRONG",
             Err(_) => "unusable",
         };
-        println!(
+        say!(
             "{:<20} {:<9} {:<10} {:<8} {:<11} {:<9} {}",
             model.id,
             model.task.kind(),
@@ -292,10 +306,10 @@ fn list(place: &Place, manifest: &Manifest) {
         let Some(comparer) = model.comparer().filter(|c| !c.operating_points.is_empty()) else {
             continue;
         };
-        println!("\n{}: error rates by threshold", model.id);
-        println!("{:>9}  {:>8}  {:>7}  of", "threshold", "FMR", "FNMR");
+        say!("\n{}: error rates by threshold", model.id);
+        say!("{:>9}  {:>8}  {:>7}  of", "threshold", "FMR", "FNMR");
         for point in &comparer.operating_points {
-            println!(
+            say!(
                 "{:>9.3}  {:>8.1e}  {:>5.1} %  {}",
                 point.threshold,
                 point.fmr,
