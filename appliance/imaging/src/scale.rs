@@ -46,7 +46,8 @@ impl Scaler {
     /// Fills `to`, whose sides are the target, from the whole of `from`.
     ///
     /// Each target pixel is the bilinear (triangle) average over the source pixels that it covers,
-    /// so shrinking does not alias. Nothing is allocated once the largest sizes have been seen.
+    /// so shrinking does not alias. The scaler keeps its large buffers; the library still makes its
+    /// small tables of weights anew for each picture.
     ///
     /// # Errors
     /// [`ScaleError`] when the scaler refuses; two valid pictures are never refused.

@@ -51,6 +51,8 @@ pub struct Verdicts {
     zone: TimeZone,
     /// One for each visitor of each scene.
     fates: Vec<Vec<Fate>>,
+    /// Names called while nobody was there.
+    calls_of_nobody: u32,
 }
 
 impl Verdicts {
@@ -63,6 +65,7 @@ impl Verdicts {
             start,
             zone,
             fates: fates.collect(),
+            calls_of_nobody: 0,
         }
     }
 
@@ -80,6 +83,8 @@ impl Verdicts {
         });
         let time = clock_text(told.at.wall, &self.zone);
         let Some((scene, visitors, index)) = place else {
+            self.calls_of_nobody +=
+                u32::from(matches!(told.outcome.decision, Decision::Identified(_)));
             println!("  {time}  NOBODY IS THERE: {}", describe(told));
             return;
         };
@@ -110,7 +115,10 @@ impl Verdicts {
 
     /// Names those on whom nothing was decided, and counts.
     pub fn conclude(self) -> Count {
-        let mut count = Count::default();
+        let mut count = Count {
+            wrongly: self.calls_of_nobody,
+            ..Count::default()
+        };
         for (index, (scene, fates)) in EVENING.iter().zip(&self.fates).enumerate() {
             for (visitor, fate) in scene.visitors.iter().zip(fates) {
                 match (
