@@ -1,0 +1,3 @@
+//! The city side of Điểm Danh: keeps meetings, people and records, answers devices and integrators.
+//!
+//! No SQL outside `store`, and nothing kept in the process that a second process would need.

@@ -1,0 +1,321 @@
+//! The rows of the table of operations, in the order of the document.
+
+use crate::limits::{
+    BODY_BYTES_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX, RECORDS_BODY_BYTES_MAX,
+    ROSTER_BODY_BYTES_MAX,
+};
+use crate::operation::{Access, Content, Form, Operation, Query, Scope};
+use crate::problem::ProblemType as P;
+
+/// What most operations are; rows say where they differ.
+const PLAIN: Operation = Operation {
+    id: "",
+    method: "GET",
+    path: "",
+    access: Access::Anyone,
+    about: "",
+    query: &[],
+    request: Content::None,
+    request_bytes_max: BODY_BYTES_MAX,
+    status: 200,
+    answer: Content::None,
+    conditional: false,
+    problems: &[],
+};
+
+const LIMIT: Query = Query {
+    name: "limit",
+    about: "How many at most.",
+    form: Form::Number(PAGE_ITEMS_MAX),
+};
+
+const AFTER: Query = Query {
+    name: "after",
+    about: "The cursor of the page before.",
+    form: Form::Cursor,
+};
+
+const FROM: Query = Query {
+    name: "from",
+    about: "Only meetings that end after this moment.",
+    form: Form::Time,
+};
+
+const UNTIL: Query = Query {
+    name: "until",
+    about: "Only meetings that begin before this moment.",
+    form: Form::Time,
+};
+
+/// Every operation under [`crate::BASE`].
+pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        id: "getOpenApi",
+        path: "/openapi.json",
+        about: "This document.",
+        answer: Content::Text("application/json"),
+        ..PLAIN
+    },
+    Operation {
+        id: "enrolDevice",
+        method: "POST",
+        path: "/device/enrolment",
+        access: Access::Token,
+        about: "Enrols a device: its one-time token for a certificate.",
+        request: Content::Json("EnrolDevice"),
+        answer: Content::Json("Enrolled"),
+        problems: &[P::TokenUsed, P::Revoked, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "renewCertificate",
+        method: "POST",
+        path: "/device/certificate",
+        access: Access::ExpiredDevice,
+        about: "Renews a device's certificate.",
+        request: Content::Json("RenewCertificate"),
+        answer: Content::Json("Enrolled"),
+        problems: &[P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "reportHealth",
+        method: "PUT",
+        path: "/device/health",
+        access: Access::Device,
+        about: "Tells how the device is.",
+        request: Content::Json("Health"),
+        answer: Content::Json("HealthAnswer"),
+        ..PLAIN
+    },
+    Operation {
+        id: "listDeviceMeetings",
+        path: "/device/meetings",
+        access: Access::Device,
+        about: "The meetings of the device's doors, with their keys.",
+        query: &[FROM, UNTIL],
+        answer: Content::Json("DeviceMeetings"),
+        conditional: true,
+        ..PLAIN
+    },
+    Operation {
+        id: "getDeviceRoster",
+        path: "/device/meetings/{meeting}/roster",
+        access: Access::Device,
+        about: "A meeting's roster, whole, with sealed references.",
+        answer: Content::Json("DeviceRoster"),
+        conditional: true,
+        problems: &[P::NotFound, P::Gone],
+        ..PLAIN
+    },
+    Operation {
+        id: "getPosition",
+        path: "/device/position/{epoch}",
+        access: Access::Device,
+        about: "How far the hub has the device's records of an epoch (32 hexadecimal digits).",
+        answer: Content::Json("Position"),
+        ..PLAIN
+    },
+    Operation {
+        id: "sendRecords",
+        method: "POST",
+        path: "/device/records",
+        access: Access::Device,
+        about: "Sends records. Sending them again is a success.",
+        request: Content::Json("SendRecords"),
+        request_bytes_max: RECORDS_BODY_BYTES_MAX,
+        answer: Content::Json("RecordsAccepted"),
+        problems: &[P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "getOrganisation",
+        path: "/organisation",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "The key's organisation.",
+        answer: Content::Json("Organisation"),
+        ..PLAIN
+    },
+    Operation {
+        id: "listRooms",
+        path: "/rooms",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "All rooms.",
+        answer: Content::Json("Rooms"),
+        ..PLAIN
+    },
+    Operation {
+        id: "getRoom",
+        path: "/rooms/{room}",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "A room.",
+        answer: Content::Json("Room"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putRoom",
+        method: "PUT",
+        path: "/rooms/{room}",
+        access: Access::Key(Scope::MeetingsWrite),
+        about: "Makes a room, or changes it.",
+        request: Content::Json("PutRoom"),
+        answer: Content::Json("Room"),
+        problems: &[P::Conflict],
+        ..PLAIN
+    },
+    Operation {
+        id: "listPeople",
+        path: "/people",
+        access: Access::Key(Scope::PeopleRead),
+        about: "All people, a page at a time.",
+        query: &[LIMIT, AFTER],
+        answer: Content::Json("People"),
+        ..PLAIN
+    },
+    Operation {
+        id: "getPerson",
+        path: "/people/{person}",
+        access: Access::Key(Scope::PeopleRead),
+        about: "A person.",
+        answer: Content::Json("Person"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putPerson",
+        method: "PUT",
+        path: "/people/{person}",
+        access: Access::Key(Scope::PeopleWrite),
+        about: "Makes a person, or changes name, title or unit.",
+        request: Content::Json("PutPerson"),
+        answer: Content::Json("Person"),
+        problems: &[P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "putPortrait",
+        method: "PUT",
+        path: "/people/{person}/portraits/{reference}",
+        access: Access::Key(Scope::EnrolmentsWrite),
+        about: "Enrols a person from a portrait (JPEG, PNG or WebP), which is not kept.",
+        request: Content::Picture,
+        request_bytes_max: PORTRAIT_BYTES_MAX,
+        answer: Content::Json("Reference"),
+        problems: &[P::NotFound, P::PortraitRefused, P::Conflict],
+        ..PLAIN
+    },
+    Operation {
+        id: "putTemplate",
+        method: "PUT",
+        path: "/people/{person}/templates/{reference}",
+        access: Access::Key(Scope::EnrolmentsWrite),
+        about: "Enrols a person by a template that is ready made.",
+        request: Content::Json("PutTemplate"),
+        answer: Content::Json("Reference"),
+        problems: &[P::NotFound, P::Unprocessable, P::Conflict],
+        ..PLAIN
+    },
+    Operation {
+        id: "deleteReference",
+        method: "DELETE",
+        path: "/people/{person}/references/{reference}",
+        access: Access::Key(Scope::EnrolmentsWrite),
+        about: "Takes a reference away, from all rosters too. A success also when it is not there.",
+        status: 204,
+        ..PLAIN
+    },
+    Operation {
+        id: "listMeetings",
+        path: "/meetings",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "Meetings in order of their beginning, a page at a time.",
+        query: &[FROM, UNTIL, LIMIT, AFTER],
+        answer: Content::Json("Meetings"),
+        ..PLAIN
+    },
+    Operation {
+        id: "getMeeting",
+        path: "/meetings/{meeting}",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "A meeting.",
+        answer: Content::Json("Meeting"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putMeeting",
+        method: "PUT",
+        path: "/meetings/{meeting}",
+        access: Access::Key(Scope::MeetingsWrite),
+        about: "Makes a meeting, changes it, or moves it. A cancelled one is planned again.",
+        request: Content::Json("PutMeeting"),
+        answer: Content::Json("Meeting"),
+        problems: &[P::Conflict, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "cancelMeeting",
+        method: "DELETE",
+        path: "/meetings/{meeting}",
+        access: Access::Key(Scope::MeetingsWrite),
+        about: "Cancels a meeting: doors forget it. Its records stay.",
+        status: 204,
+        problems: &[P::Conflict],
+        ..PLAIN
+    },
+    Operation {
+        id: "closeMeeting",
+        method: "POST",
+        path: "/meetings/{meeting}/closing",
+        access: Access::Key(Scope::MeetingsClose),
+        about: "Closes a meeting: its key is destroyed. Closing it again is a success.",
+        answer: Content::Json("Meeting"),
+        problems: &[P::NotFound, P::Conflict],
+        ..PLAIN
+    },
+    Operation {
+        id: "getRoster",
+        path: "/meetings/{meeting}/roster",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "A meeting's roster.",
+        answer: Content::JsonOrCsv("Roster"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putRoster",
+        method: "PUT",
+        path: "/meetings/{meeting}/roster",
+        access: Access::Key(Scope::MeetingsWrite),
+        about: "Replaces a meeting's roster. The same again changes nothing.",
+        request: Content::JsonOrCsv("PutRoster"),
+        request_bytes_max: ROSTER_BODY_BYTES_MAX,
+        answer: Content::Json("Roster"),
+        problems: &[P::NotFound, P::Conflict, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "getRoll",
+        path: "/meetings/{meeting}/roll",
+        access: Access::Key(Scope::RollRead),
+        about: "A meeting's roll: the newest revision, or an earlier one.",
+        query: &[Query {
+            name: "revision",
+            about: "Which revision.",
+            form: Form::Number(u32::MAX),
+        }],
+        answer: Content::JsonOrCsv("Roll"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "listRecords",
+        path: "/records",
+        access: Access::Key(Scope::RecordsRead),
+        about: "All records of the organisation's devices, from a cursor.",
+        query: &[LIMIT, AFTER],
+        answer: Content::Json("Records"),
+        ..PLAIN
+    },
+];
