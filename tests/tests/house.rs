@@ -17,9 +17,9 @@ use serde_json::Value;
 /// Libraries of others that one crate alone may use, by its name in the table.
 const ONLY_IN: [(&str, &str); 4] = [
     ("ort", "inference"),
-    ("rusqlite", "ledger"),
+    ("rusqlite", "hub ledger"),
     ("nokhwa", "camera"),
-    ("clap", "kiosk models"),
+    ("clap", "daemon kiosk models"),
 ];
 
 /// Libraries that read clocks, files or devices or that bring threads.
