@@ -33,6 +33,9 @@ accuracy: setup ## measure how right the recognition is (DATASET=DIR, a folder p
 		--dataset "$(DATASET)" --report target/accuracy
 	@cat target/accuracy/report.md
 
+openapi: setup ## write docs/openapi.json anew from the types of the sync API
+	$(CARGO) run -q -p wire --example openapi > docs/openapi.json
+
 fmt: ## format all the code
 	$(CARGO) fmt --all
 

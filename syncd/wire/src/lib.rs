@@ -9,6 +9,7 @@ pub mod device;
 pub mod enrolment;
 pub mod limits;
 pub mod meeting;
+pub mod openapi;
 pub mod operation;
 pub mod problem;
 pub mod roll;

@@ -78,9 +78,10 @@ pub struct Presence {
     /// Until when; none where no leaving was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// By which means the person was called: `face`, `invitation`, `citizen-card`, `secretary` ….
+    /// By which means the person was called: `face`, `invitation`, `citizen-card`,
+    /// `secretary`.
     pub means: String,
-    /// How sure that is: `low`, `substantial`, `high`.
+    /// What that is worth as evidence, from least: `claimed`, `possession`, `compared`, `vouched`.
     pub assurance: String,
     /// At which door, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +111,7 @@ pub struct Record {
     pub sequence: u64,
     /// The SHA-256 of its canonical bytes, which the next record names.
     pub digest: Hex32,
-    /// What happened: `CheckIn`, `CheckOut`, `Refused` …; none for a kind that the hub does not
+    /// What happened: `check-in`, `check-out`, `refused` …; none for a kind that the hub does not
     /// know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
