@@ -5,16 +5,16 @@
 //! gives up all locks that the process has on it (POSIX), and with them those of SQLite.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Damage, LedgerError};
 
@@ -107,25 +107,130 @@ pub(crate) fn open_writer(path: &Path, purpose: &Purpose) -> Result<Connection, 
     Ok(connection)
 }
 
-/// Opens a file that another process may be writing, for reading only.
-pub(crate) fn open_reader(path: &Path, purpose: &Purpose) -> Result<Connection, LedgerError> {
-    // SQLite says of a missing file that it cannot open it, which helps nobody.
-    path.metadata().map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => LedgerError::Missing {
-            path: path.to_owned(),
-        },
-        _ => LedgerError::io(path, source),
-    })?;
-    let shared = open_shared(path, purpose);
-    let log = suffixed(path, "-wal");
-    let log_is_empty = log.metadata().map_or(true, |metadata| metadata.len() == 0);
-    match shared {
-        // On a read-only disk SQLite cannot make the file through which readers and the writer
-        // agree. Without a log there is no writer to agree with, and all is in the one file.
-        Err(LedgerError::Io { .. } | LedgerError::ReadOnly { .. }) if log_is_empty => {
-            open_immutable(path, purpose)
+/// A file as those have it who only read.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    path: PathBuf,
+    place: Place,
+    /// How the file was, when nobody was writing it and it was opened as one that never changes.
+    still: Option<Still>,
+}
+
+impl Opened {
+    /// Opens a file that another process may be writing, for reading only. The file and its
+    /// directory may belong to another account, which lets this one read and no more.
+    pub(crate) fn open(path: &Path, purpose: &Purpose) -> Result<Self, LedgerError> {
+        // SQLite says of a missing file that it cannot open it, which helps nobody.
+        path.metadata().map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => LedgerError::Missing {
+                path: path.to_owned(),
+            },
+            _ => LedgerError::io(path, source),
+        })?;
+        let place = Place::of(path);
+        match open_shared(path, purpose) {
+            Ok(connection) => Ok(Self {
+                connection,
+                path: path.to_owned(),
+                place,
+                still: None,
+            }),
+            // On a read-only disk, or in another account's directory, SQLite cannot make the file
+            // through which readers and the writer agree. Without a log there is no writer to
+            // agree with, and all is in the one file.
+            Err(error @ (LedgerError::Io { .. } | LedgerError::ReadOnly { .. })) => {
+                let Some(still) = Still::of(path) else {
+                    return Err(error);
+                };
+                let opened = Self {
+                    connection: open_immutable(path, purpose)?,
+                    path: path.to_owned(),
+                    place,
+                    still: Some(still),
+                };
+                opened.check()?;
+                Ok(opened)
+            }
+            Err(error) => Err(error),
         }
-        opened => opened,
+    }
+
+    /// The same for a connection that writes.
+    pub(crate) fn writing(connection: Connection, path: &Path) -> Self {
+        Self {
+            connection,
+            path: path.to_owned(),
+            place: Place::of(path),
+            still: None,
+        }
+    }
+
+    /// Begins a change, which waits for no reader, and says of which file.
+    pub(crate) fn begin(&mut self) -> Result<(Transaction<'_>, &Path), LedgerError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| LedgerError::sqlite(&self.path, error))?;
+        Ok((transaction, &self.path))
+    }
+
+    /// Whether it still sees what is written under this name. Where it does not, it is opened anew.
+    pub(crate) fn is_current(&self) -> bool {
+        self.place.is_same_file()
+            && self
+                .still
+                .as_ref()
+                .is_none_or(|still| Still::of(&self.path).as_ref() == Some(still))
+    }
+
+    /// After a read: whether what was read can be believed. A file that was opened as one that
+    /// never changes, and has a writer now, may have been read half before a change and half after.
+    pub(crate) fn check(&self) -> Result<(), LedgerError> {
+        let changed = |still: &Still| Still::of(&self.path).as_ref() != Some(still);
+        if self.still.as_ref().is_some_and(changed) {
+            return Err(LedgerError::Locked {
+                path: self.path.clone(),
+                by: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A number that is another one after every change that somebody else committed. Asking for it
+    /// reads no page of the file.
+    pub(crate) fn version(&self) -> Result<i64, LedgerError> {
+        self.connection
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .map_err(|error| LedgerError::sqlite(&self.path, error))
+    }
+}
+
+/// A file that nobody is writing.
+#[derive(PartialEq)]
+struct Still {
+    file: (u64, u64),
+    length: u64,
+    changed: (i64, i64),
+}
+
+impl Still {
+    /// None while there is a log: somebody writes the file, or did not finish.
+    fn of(path: &Path) -> Option<Self> {
+        let log = suffixed(path, "-wal").metadata();
+        if log.is_ok_and(|metadata| metadata.len() > 0) {
+            return None;
+        }
+        let metadata = path.metadata().ok()?;
+        Some(Self {
+            file: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            changed: (metadata.mtime(), metadata.mtime_nsec()),
+        })
     }
 }
 
@@ -294,6 +399,11 @@ impl Place {
     pub(crate) fn is_as_found(&self) -> bool {
         [inode(&self.path), inode(&self.log)] == self.found && self.found[0].is_some()
     }
+
+    /// Whether the file, whatever became of its log, is the same still.
+    pub(crate) fn is_same_file(&self) -> bool {
+        inode(&self.path) == self.found[0] && self.found[0].is_some()
+    }
 }
 
 fn inode(path: &Path) -> Option<(u64, u64)> {
@@ -312,7 +422,11 @@ fn make_file(path: &Path, mode: u32) -> Result<(), LedgerError> {
         .mode(mode)
         .open(path);
     match made {
-        Ok(_) => {
+        Ok(file) => {
+            // The process's mask may have taken bits away, and the account that shall read the
+            // file and the log beside it, which gets the same bits, could not.
+            file.set_permissions(Permissions::from_mode(mode))
+                .map_err(io)?;
             let directory = match path.parent() {
                 Some(parent) if !parent.as_os_str().is_empty() => parent,
                 Some(_) | None => Path::new("."),
@@ -424,7 +538,7 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         for error in [
             open_writer(&path, &ONE).err().unwrap(),
-            open_reader(&path, &ONE).err().unwrap(),
+            Opened::open(&path, &ONE).err().unwrap(),
         ] {
             let text = error.to_string();
             assert!(

@@ -2,13 +2,13 @@
 //! record checked against its digest.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use record::Record;
 use rusqlite::{Connection, params};
 use vocabulary::{DeviceId, Digest, Epoch, Sequence};
 
-use crate::database::open_reader;
+use crate::database::Opened;
 use crate::error::{Damage, LedgerError};
 use crate::journal::{LEDGER, identity};
 
@@ -28,10 +28,10 @@ pub struct Stored {
 
 /// A ledger that somebody else may be writing.
 pub struct Reader {
-    connection: Connection,
-    path: PathBuf,
+    file: Opened,
     device: DeviceId,
     epoch: Epoch,
+    predecessor: Digest,
 }
 
 impl Reader {
@@ -40,13 +40,13 @@ impl Reader {
     /// # Errors
     /// [`LedgerError`] says what is wrong with the file and what to do.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let connection = open_reader(path, &LEDGER)?;
-        let (device, epoch, _) = identity(&connection, path)?;
+        let file = Opened::open(path, &LEDGER)?;
+        let (device, epoch, predecessor) = identity(&file.connection, path)?;
         Ok(Self {
-            connection,
-            path: path.to_owned(),
+            file,
             device,
             epoch,
+            predecessor,
         })
     }
 
@@ -57,7 +57,9 @@ impl Reader {
     /// [`LedgerError::Corrupt`] names the record that is not what was written.
     pub fn read_after(&self, sequence: Sequence, limit: usize) -> Result<Vec<Stored>, LedgerError> {
         let limit = limit.min(READ_RECORDS_MAX);
-        read_rows(&self.connection, &self.path, sequence, limit)
+        let rows = read_rows(&self.file.connection, self.file.path(), sequence, limit)?;
+        self.file.check()?;
+        Ok(rows)
     }
 
     /// All records after the one of this number, read batch by batch. The first error ends it.
@@ -69,6 +71,67 @@ impl Reader {
             batch: VecDeque::new(),
             ended: false,
         }
+    }
+
+    /// The numbers of the oldest and the newest record, where there is any. All between them are
+    /// there: records are never removed one by one.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the file cannot be read.
+    pub fn span(&self) -> Result<Option<(Sequence, Sequence)>, LedgerError> {
+        let path = self.file.path();
+        // Two look-ups; asked for in one, SQLite reads every row between them.
+        let (oldest, newest): (Option<i64>, Option<i64>) = self
+            .file
+            .connection
+            .query_row(
+                "SELECT (SELECT min(sequence) FROM record), (SELECT max(sequence) FROM record)",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .map_err(|error| LedgerError::sqlite(path, error))?;
+        self.file.check()?;
+        let number = |number: i64| {
+            let number = u64::try_from(number).map(Sequence);
+            number.map_err(|_| LedgerError::corrupt(path, Damage::Field("a record's number")))
+        };
+        match oldest.zip(newest) {
+            Some((oldest, newest)) => Ok(Some((number(oldest)?, number(newest)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// How many records come after the one of this number (0 for the beginning).
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the file cannot be read.
+    pub fn count_after(&self, sequence: Sequence) -> Result<u64, LedgerError> {
+        let span = self.span()?;
+        Ok(span.map_or(0, |(oldest, newest)| {
+            let before = sequence.0.max(oldest.0.saturating_sub(1));
+            newest.0.saturating_sub(before)
+        }))
+    }
+
+    /// Whether it still sees what is written under this name. A ledger that was moved away, or
+    /// that nobody was writing when it was opened and somebody writes now, is to be opened anew.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.file.is_current()
+    }
+
+    /// A number that is another one after every append of another process; cheap to ask for.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the file cannot be read.
+    pub fn version(&self) -> Result<i64, LedgerError> {
+        self.file.version()
+    }
+
+    /// The digest of the last record of the ledger before this one; [`Digest::ZERO`] for none.
+    #[must_use]
+    pub fn predecessor(&self) -> Digest {
+        self.predecessor
     }
 
     /// Whose ledger this is.

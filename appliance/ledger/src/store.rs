@@ -13,21 +13,21 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use record::{encode_roster, roster_digest};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use seal::{
     DataKey, KeyId, KeyStore, Scope, SealedTemplate, TemplateBinding, WrapBinding, open_template,
     seal_template, wrap,
 };
 use vocabulary::{
-    Attendance, DeviceId, Meeting, MeetingId, OrganisationId, PersonId, ReferenceId, Roster,
-    WallTime,
+    DeviceId, Meeting, MeetingId, OrganisationId, PersonId, ReferenceId, Roster, WallTime,
 };
 
-use crate::database::{Lock, Purpose, empty_log, open_writer};
+use crate::database::{Lock, Opened, Purpose, empty_log, open_writer};
 use crate::error::LedgerError;
+use crate::shelf::{
+    Shelf, check_generation, faces, insert_reference, insert_roster, read_key, read_reference_rows,
+};
 pub use reader::LocalReader;
-use reader::{read_key, read_reference_rows};
 pub use types::{
     Enrolled, Enrolment, EnrolmentSummary, Imported, Origin, QualityNumbers, References,
     RosterSummary, StoreError,
@@ -120,7 +120,7 @@ impl LocalStore {
         let lock = Lock::take(path)?;
         let connection = open_writer(path, &LOCAL)?;
         Ok(Self {
-            reader: LocalReader::over(connection, path, device, keys),
+            reader: LocalReader::over(Opened::writing(connection, path), device, keys),
             _lock: lock,
         })
     }
@@ -178,7 +178,7 @@ impl LocalStore {
     /// enrolments does not open; [`StoreError::Database`]. The roster before it stays then.
     pub fn put_roster(&mut self, roster: &Roster, at: WallTime) -> Result<Imported, StoreError> {
         let (transaction, access) = self.begin()?;
-        let newer = access.check_generation(&transaction, roster)?;
+        let newer = check_generation(&transaction, access.path, roster)?;
         let changed = newer || !access.has_key(&transaction, roster.meeting())?;
         let mut unreadable = Vec::new();
         if changed {
@@ -273,19 +273,13 @@ impl LocalStore {
     /// Takes what was deleted out of the write-ahead log as well. Where a reader stands in the
     /// way, the next opening does it.
     fn overwrite_log(&self) {
-        let _ = empty_log(&self.reader.connection, &self.reader.path);
+        let file = &self.reader.shelf.file;
+        let _ = empty_log(&file.connection, file.path());
     }
 
     fn begin(&mut self) -> Result<(Transaction<'_>, Access<'_>), StoreError> {
-        let LocalReader {
-            connection,
-            path,
-            device,
-            keys,
-        } = &mut self.reader;
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| LedgerError::sqlite(path, error))?;
+        let Shelf { file, device, keys } = &mut self.reader.shelf;
+        let (transaction, path) = file.begin()?;
         let access = Access {
             path,
             device,
@@ -462,56 +456,9 @@ impl Access<'_> {
             space: enrolment.template.space(),
         };
         let sealed = seal_template(&key, &binding, enrolment.template)?;
-        insert_copy(connection, &binding, &sealed)
+        insert_reference(connection, &binding, &sealed)
             .map_err(|error| LedgerError::sqlite(self.path, error))?;
         Ok(())
-    }
-
-    /// Whether the roster is news. Generations only grow, and one generation is one roster.
-    fn check_generation(
-        &self,
-        connection: &Connection,
-        roster: &Roster,
-    ) -> Result<bool, StoreError> {
-        let meeting = roster.meeting();
-        let sqlite = |error| LedgerError::sqlite(self.path, error);
-        let stored: Option<(String, i64, [u8; 32])> = connection
-            .query_row(
-                "SELECT organisation, generation, digest FROM roster WHERE meeting = ?1",
-                [meeting.id.as_str()],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()
-            .map_err(sqlite)?;
-        let Some((organisation, generation, digest)) = stored else {
-            let meetings: u32 = connection
-                .query_row("SELECT count(*) FROM roster", [], |row| row.get(0))
-                .map_err(sqlite)?;
-            if meetings as usize >= MEETINGS_MAX {
-                return Err(StoreError::TooManyMeetings(MEETINGS_MAX));
-            }
-            return Ok(true);
-        };
-        let stored = u64::try_from(generation).unwrap_or(0);
-        if organisation != meeting.organisation.as_str() {
-            Err(StoreError::OtherOrganisation {
-                meeting: meeting.id.clone(),
-                organisation,
-            })
-        } else if roster.generation() < stored {
-            Err(StoreError::Older {
-                meeting: meeting.id.clone(),
-                found: roster.generation(),
-                stored,
-            })
-        } else if roster.generation() == stored && digest != roster_digest(roster).0 {
-            Err(StoreError::Conflict {
-                meeting: meeting.id.clone(),
-                generation: stored,
-            })
-        } else {
-            Ok(roster.generation() > stored)
-        }
     }
 
     /// Whether the meeting's key is there and opens on this device.
@@ -533,31 +480,14 @@ impl Access<'_> {
         roster: &Roster,
         at: WallTime,
     ) -> Result<(), StoreError> {
-        let meeting = roster.meeting();
+        insert_roster(connection, self.path, roster, at)?;
         let sqlite = |error| LedgerError::sqlite(self.path, error);
-        let generation = i64::try_from(roster.generation());
-        let generation = generation.map_err(|_| StoreError::Generation(roster.generation()))?;
-        let bytes = encode_roster(roster);
-        connection
-            .execute(
-                "INSERT INTO roster (meeting, organisation, generation, digest, bytes, imported_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![
-                    meeting.id.as_str(),
-                    meeting.organisation.as_str(),
-                    generation,
-                    record::digest(&bytes).0,
-                    bytes,
-                    at.0
-                ],
-            )
-            .map_err(sqlite)?;
         let mut statement = connection
             .prepare_cached("INSERT INTO roster_face (meeting, person) VALUES (?1, ?2)")
             .map_err(sqlite)?;
         for person in faces(roster) {
             statement
-                .execute([meeting.id.as_str(), person.as_str()])
+                .execute([roster.meeting().id.as_str(), person.as_str()])
                 .map_err(sqlite)?;
         }
         Ok(())
@@ -602,7 +532,7 @@ impl Access<'_> {
                 };
                 let to = row.binding(scope);
                 let sealed = seal_template(key, &to, &template)?;
-                insert_copy(connection, &to, &sealed)
+                insert_reference(connection, &to, &sealed)
                     .map_err(|error| LedgerError::sqlite(self.path, error))?;
                 Ok(())
             },
@@ -665,15 +595,6 @@ impl Access<'_> {
     }
 }
 
-/// Whom a roster calls by face. Who does not wish it has no copy of a reference on it at all.
-fn faces(roster: &Roster) -> impl Iterator<Item = &PersonId> {
-    let by_face = roster
-        .entries()
-        .iter()
-        .filter(|entry| entry.attendance == Attendance::FaceOrCode);
-    by_face.map(|entry| &entry.delegate.person)
-}
-
 fn insert_enrolment(
     connection: &Connection,
     enrolment: &Enrolment<'_>,
@@ -704,28 +625,6 @@ fn insert_enrolment(
         quality.yaw_degrees,
         quality.pitch_degrees,
         quality.roll_degrees,
-    ])?;
-    Ok(())
-}
-
-fn insert_copy(
-    connection: &Connection,
-    binding: &TemplateBinding<'_>,
-    sealed: &SealedTemplate,
-) -> Result<(), rusqlite::Error> {
-    let meeting = binding.scope.meeting.as_ref().map_or("", MeetingId::as_str);
-    let mut statement = connection.prepare_cached(
-        "INSERT OR REPLACE INTO meeting_reference
-             (meeting, person, reference, space, model, sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    statement.execute(params![
-        meeting,
-        binding.person.as_str(),
-        binding.reference.as_str(),
-        binding.space.name(),
-        binding.space.digest().0,
-        sealed.as_bytes()
     ])?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 use vocabulary::{DeviceId, Digest, Epoch, Sequence, Stamp};
 
-use crate::database::open_reader;
+use crate::database::Opened;
 use crate::error::LedgerError;
 use crate::journal::{LEDGER, identity};
 
@@ -99,10 +99,10 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`] names the first broken link: epoch, number and what differs.
 pub fn verify(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Verified, VerifyError> {
-    let mut connection = open_reader(path, &LEDGER).map_err(VerifyError::Open)?;
+    let mut opened_file = Opened::open(path, &LEDGER).map_err(VerifyError::Open)?;
     let opened = |error| VerifyError::Open(LedgerError::sqlite(path, error));
     // One read transaction: the file stands still for this reader, whoever writes meanwhile.
-    let snapshot = connection.transaction().map_err(opened)?;
+    let snapshot = opened_file.connection.transaction().map_err(opened)?;
     let (device, epoch, predecessor) = identity(&snapshot, path).map_err(VerifyError::Open)?;
     let mut walk = Walk {
         path,

@@ -1,33 +1,24 @@
 //! The reading side of `local.db`, for the running kiosk: rosters as they were imported, and
 //! references as they open. It takes no lock and changes nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use record::decode_roster;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
-use seal::{
-    DataKey, KeyId, KeyStore, Scope, SealedTemplate, TemplateBinding, WrapBinding, WrappedKey,
-    open_template,
-};
-use vocabulary::{
-    DeviceId, Digest, FeatureSpace, MeetingId, OrganisationId, PersonId, ReferenceId, Roster,
-    WallTime,
-};
+use rusqlite::Row;
+use seal::KeyStore;
+use vocabulary::{DeviceId, FeatureSpace, MeetingId, OrganisationId, Roster, WallTime};
 
 use super::LOCAL;
 use super::types::{
     EnrolmentSummary, Origin, QualityNumbers, References, RosterSummary, StoreError,
 };
-use crate::database::open_reader;
+use crate::database::Opened;
 use crate::error::{Damage, LedgerError};
+use crate::shelf::{Shelf, read_whose};
 
 /// The store as those have it who only read.
 pub struct LocalReader {
-    pub(super) connection: Connection,
-    pub(super) path: PathBuf,
-    pub(super) device: DeviceId,
-    pub(super) keys: Arc<dyn KeyStore>,
+    pub(super) shelf: Shelf,
 }
 
 impl LocalReader {
@@ -40,21 +31,16 @@ impl LocalReader {
         device: &DeviceId,
         keys: Arc<dyn KeyStore>,
     ) -> Result<Self, StoreError> {
-        let connection = open_reader(path, &LOCAL)?;
-        Ok(Self::over(connection, path, device, keys))
+        Ok(Self::over(Opened::open(path, &LOCAL)?, device, keys))
     }
 
-    pub(super) fn over(
-        connection: Connection,
-        path: &Path,
-        device: &DeviceId,
-        keys: Arc<dyn KeyStore>,
-    ) -> Self {
+    pub(super) fn over(file: Opened, device: &DeviceId, keys: Arc<dyn KeyStore>) -> Self {
         Self {
-            connection,
-            path: path.to_owned(),
-            device: device.clone(),
-            keys,
+            shelf: Shelf {
+                file,
+                device: device.clone(),
+                keys,
+            },
         }
     }
 
@@ -63,38 +49,7 @@ impl LocalReader {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn rosters(&self) -> Result<Vec<RosterSummary>, StoreError> {
-        let sqlite = |error| LedgerError::sqlite(&self.path, error);
-        let mut statement = self
-            .connection
-            .prepare_cached(
-                "SELECT r.bytes, r.digest, r.imported_ms,
-                     (SELECT count(DISTINCT person) FROM meeting_reference m
-                      WHERE m.meeting = r.meeting),
-                     EXISTS (SELECT 1 FROM wrapped_key k
-                      WHERE k.meeting = r.meeting AND k.organisation = r.organisation)
-                 FROM roster r",
-            )
-            .map_err(sqlite)?;
-        let mut rows = statement.query([]).map_err(sqlite)?;
-        let mut summaries = Vec::new();
-        while let Some(row) = rows.next().map_err(sqlite)? {
-            let digest = Digest(row.get(1).map_err(sqlite)?);
-            let roster = self.decode(&row.get::<_, Vec<u8>>(0).map_err(sqlite)?, digest)?;
-            summaries.push(RosterSummary {
-                meeting: roster.meeting().clone(),
-                generation: roster.generation(),
-                digest,
-                imported_at: WallTime(row.get(2).map_err(sqlite)?),
-                entries: roster.entries().len(),
-                with_reference: row.get::<_, u32>(3).map_err(sqlite)? as usize,
-                has_key: row.get(4).map_err(sqlite)?,
-            });
-        }
-        summaries.sort_by(|a, b| {
-            let key = |s: &RosterSummary| (s.meeting.starts_at, s.meeting.id.clone());
-            key(a).cmp(&key(b))
-        });
-        Ok(summaries)
+        self.shelf.rosters()
     }
 
     /// The roster of a meeting, where there is one.
@@ -102,17 +57,7 @@ impl LocalReader {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn roster(&self, meeting: &MeetingId) -> Result<Option<Roster>, StoreError> {
-        let row: Option<(Vec<u8>, [u8; 32])> = self
-            .connection
-            .query_row(
-                "SELECT bytes, digest FROM roster WHERE meeting = ?1",
-                [meeting.as_str()],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()
-            .map_err(|error| LedgerError::sqlite(&self.path, error))?;
-        row.map(|(bytes, digest)| self.decode(&bytes, Digest(digest)))
-            .transpose()
+        self.shelf.roster(meeting)
     }
 
     /// The references of a meeting in one feature space, opened. None where the meeting's key has
@@ -126,51 +71,21 @@ impl LocalReader {
         meeting: &MeetingId,
         space: &FeatureSpace,
     ) -> Result<References, StoreError> {
-        let sqlite = |error| LedgerError::sqlite(&self.path, error);
-        // One read transaction: the roster must not be replaced between its key and its rows.
-        let snapshot = self.connection.unchecked_transaction().map_err(sqlite)?;
-        let organisation: String = snapshot
-            .query_row(
-                "SELECT organisation FROM roster WHERE meeting = ?1",
-                [meeting.as_str()],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(sqlite)?
-            .ok_or_else(|| StoreError::UnknownMeeting(meeting.clone()))?;
-        let organisation = OrganisationId::new(&organisation)
-            .map_err(|source| LedgerError::corrupt(&self.path, source))?;
-        let scope = Scope {
-            organisation,
-            meeting: Some(meeting.clone()),
-        };
-        let keys = self.keys.as_ref();
-        let mut opened = References {
-            references: Vec::new(),
-            broken: Vec::new(),
-        };
-        let Some(key) = read_key(&snapshot, &self.path, &self.device, keys, &scope)? else {
-            return Ok(opened);
-        };
-        read_reference_rows(
-            &snapshot,
-            &self.path,
-            "SELECT person, reference, space, model, sealed FROM meeting_reference
-             WHERE meeting = ?1 AND space = ?2 AND model = ?3 ORDER BY person, reference",
-            params![meeting.as_str(), space.name(), space.digest().0],
-            |row| {
-                match open_template(&key, &row.binding(&scope), &row.sealed) {
-                    Ok(template) => {
-                        opened
-                            .references
-                            .push((row.person, row.reference, template));
-                    }
-                    Err(error) => opened.broken.push(error),
-                }
-                Ok(())
-            },
-        )?;
-        Ok(opened)
+        self.shelf.references(meeting, space)
+    }
+
+    /// A number that is another one after every change by another process; cheap to ask for.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn version(&self) -> Result<i64, StoreError> {
+        Ok(self.shelf.file.version()?)
+    }
+
+    /// Whether it still sees what is written under this name; when not, open it again.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.shelf.file.is_current()
     }
 
     /// Who is enrolled by an organisation, in order of person and reference.
@@ -181,8 +96,10 @@ impl LocalReader {
         &self,
         organisation: &OrganisationId,
     ) -> Result<Vec<EnrolmentSummary>, StoreError> {
-        let sqlite = |error| LedgerError::sqlite(&self.path, error);
+        let sqlite = |error| LedgerError::sqlite(self.shelf.file.path(), error);
         let mut statement = self
+            .shelf
+            .file
             .connection
             .prepare_cached(
                 "SELECT person, reference, space, model, origin, enrolled_ms, face_width_px,
@@ -194,10 +111,11 @@ impl LocalReader {
         let mut rows = statement.query([organisation.as_str()]).map_err(sqlite)?;
         let mut summaries = Vec::new();
         while let Some(row) = rows.next().map_err(sqlite)? {
-            let (person, reference, space) = read_whose(row, &self.path)?;
+            let (person, reference, space) = read_whose(row, self.shelf.file.path())?;
             let origin = Origin::from_number(row.get(4).map_err(sqlite)?);
-            let origin = origin
-                .ok_or_else(|| LedgerError::corrupt(&self.path, Damage::Field("an origin")))?;
+            let origin = origin.ok_or_else(|| {
+                LedgerError::corrupt(self.shelf.file.path(), Damage::Field("an origin"))
+            })?;
             summaries.push(EnrolmentSummary {
                 person,
                 reference,
@@ -213,103 +131,8 @@ impl LocalReader {
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.shelf.file.path()
     }
-
-    fn decode(&self, bytes: &[u8], digest: Digest) -> Result<Roster, StoreError> {
-        if record::digest(bytes) != digest {
-            return Err(LedgerError::corrupt(&self.path, Damage::Field("a roster")).into());
-        }
-        let roster = decode_roster(bytes);
-        Ok(roster.map_err(|source| LedgerError::corrupt(&self.path, source))?)
-    }
-}
-
-/// A sealed reference and whose it is.
-pub(super) struct ReferenceRow {
-    pub(super) person: PersonId,
-    pub(super) reference: ReferenceId,
-    pub(super) space: FeatureSpace,
-    pub(super) sealed: SealedTemplate,
-}
-
-impl ReferenceRow {
-    pub(super) fn binding<'a>(&'a self, scope: &'a Scope) -> TemplateBinding<'a> {
-        TemplateBinding {
-            scope,
-            person: &self.person,
-            reference: &self.reference,
-            space: &self.space,
-        }
-    }
-}
-
-/// Reads rows of person, reference, space, model and sealed template, one by one.
-pub(super) fn read_reference_rows(
-    connection: &Connection,
-    path: &Path,
-    query: &str,
-    parameters: impl Params,
-    mut take: impl FnMut(ReferenceRow) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let sqlite = |error| LedgerError::sqlite(path, error);
-    let mut statement = connection.prepare_cached(query).map_err(sqlite)?;
-    let mut rows = statement.query(parameters).map_err(sqlite)?;
-    while let Some(row) = rows.next().map_err(sqlite)? {
-        let (person, reference, space) = read_whose(row, path)?;
-        let sealed = SealedTemplate::from_bytes(row.get(4).map_err(sqlite)?);
-        take(ReferenceRow {
-            person,
-            reference,
-            space,
-            sealed: sealed.map_err(|source| LedgerError::corrupt(path, source))?,
-        })?;
-    }
-    Ok(())
-}
-
-/// Reads and unwraps the key of a scope, where there is one.
-pub(super) fn read_key(
-    connection: &Connection,
-    path: &Path,
-    device: &DeviceId,
-    keys: &dyn KeyStore,
-    scope: &Scope,
-) -> Result<Option<DataKey>, StoreError> {
-    let meeting = scope.meeting.as_ref().map_or("", MeetingId::as_str);
-    let row: Option<([u8; 16], Vec<u8>)> = connection
-        .query_row(
-            "SELECT key_id, wrapped FROM wrapped_key WHERE organisation = ?1 AND meeting = ?2",
-            [scope.organisation.as_str(), meeting],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()
-        .map_err(|error| LedgerError::sqlite(path, error))?;
-    let Some((key_id, wrapped)) = row else {
-        return Ok(None);
-    };
-    let wrapped =
-        WrappedKey::from_bytes(&wrapped).map_err(|source| LedgerError::corrupt(path, source))?;
-    let binding = WrapBinding {
-        device: device.clone(),
-        key: KeyId(key_id),
-        scope: scope.clone(),
-    };
-    Ok(Some(keys.unwrap_key(&wrapped, &binding)?))
-}
-
-/// The first four columns of a row that has a reference.
-fn read_whose(
-    row: &Row<'_>,
-    path: &Path,
-) -> Result<(PersonId, ReferenceId, FeatureSpace), LedgerError> {
-    let sqlite = |error| LedgerError::sqlite(path, error);
-    let corrupt = |source| LedgerError::corrupt(path, source);
-    let text = |column| row.get::<_, String>(column).map_err(sqlite);
-    let person = PersonId::new(&text(0)?).map_err(corrupt)?;
-    let reference = ReferenceId::new(&text(1)?).map_err(corrupt)?;
-    let model = Digest(row.get(3).map_err(sqlite)?);
-    Ok((person, reference, FeatureSpace::new(&text(2)?, model)))
 }
 
 fn read_quality(row: &Row<'_>) -> Result<QualityNumbers, rusqlite::Error> {

@@ -196,4 +196,33 @@ pub enum StoreError {
     /// The kiosk has as many rosters as allowed.
     #[error("there are {0} rosters, which is the most; remove those of past meetings first")]
     TooManyMeetings(usize),
+    /// A reference came for somebody whom the roster does not call by face.
+    #[error(
+        "the roster of meeting {meeting} has a reference of person {person}, who is not called by \
+         face; whoever sent it must leave it out"
+    )]
+    NotByFace {
+        /// Which meeting.
+        meeting: MeetingId,
+        /// Who.
+        person: PersonId,
+    },
+    /// More came with a roster than a meeting can need.
+    #[error("meeting {meeting} comes with {found} {what}, at most {allowed} are allowed")]
+    TooMuch {
+        /// Which meeting.
+        meeting: MeetingId,
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        allowed: usize,
+    },
+    /// The city refuses more records than are remembered one by one.
+    #[error(
+        "the city did not take {0} records, which is the most that is remembered; look there for \
+         the reason"
+    )]
+    TooManySetAside(usize),
 }

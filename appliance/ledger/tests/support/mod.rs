@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub mod cut;
+
 use std::path::Path;
 use std::process::Command;
 
