@@ -13,7 +13,13 @@ pub mod backoff;
 pub mod call;
 pub mod event;
 pub mod fate;
+pub mod machine;
+pub mod planted;
+pub mod pull;
+pub mod push;
+mod setback;
 pub mod status;
+pub mod vitals;
 
 pub use call::{Call, Http, Request, RequestId};
 pub use event::{
@@ -21,4 +27,5 @@ pub use event::{
     LedgerRecord, Now, Remembered, SetAside, Watermark,
 };
 pub use fate::{Answer, Fate, Later, Stop, TransportError};
+pub use machine::Sync;
 pub use status::{Status, Trouble};
