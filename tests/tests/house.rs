@@ -19,7 +19,7 @@ const ONLY_IN: [(&str, &str); 4] = [
     ("ort", "inference"),
     ("rusqlite", "hub ledger"),
     ("nokhwa", "camera"),
-    ("clap", "daemon kiosk models"),
+    ("clap", "daemon kiosk models processes"),
 ];
 
 /// Libraries that read clocks, files or devices or that bring threads.

@@ -1,0 +1,178 @@
+//! Kiosk, daemon and hub as real processes over TLS, behind a proxy that breaks connections, each
+//! killed at random: at the end the hub has exactly what the ledger has.
+//!
+//! It talks to loopback only, ends by itself, and ends every process that it started. A kill is no
+//! power cut: what the kernel was given survives it. Power cuts are the simulation's.
+
+mod house;
+mod proxy;
+mod random;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, Subcommand};
+use ledger::Reader;
+use vocabulary::Sequence;
+
+use house::House;
+use random::Random;
+
+/// The shortest and the longest time between two kills, in milliseconds.
+const KILL_AFTER_MS: (usize, usize) = (300, 2500);
+
+/// How long the records may take to arrive once nothing is broken any more. The daemon's longest
+/// wait between two tries is minutes, when it was refused many times.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(240);
+
+/// What can be typed.
+#[derive(Debug, Parser)]
+#[command(about = "Kiosk, daemon and hub under kill -9 and a broken network")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run it.
+    Run {
+        /// The directory of the programs `kiosk` and `syncd`.
+        #[arg(long, value_name = "DIR", default_value = "target/debug")]
+        programs: PathBuf,
+        /// For how long processes are killed.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        seconds: u64,
+        /// What decides who is killed when, and which connections break.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Append records as a kiosk does, until it is killed. Started by `run`.
+    Write {
+        /// The ledger.
+        ledger: PathBuf,
+        /// The device.
+        device: String,
+        /// The meeting.
+        meeting: String,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Run {
+            programs,
+            seconds,
+            seed,
+        } => run(&programs, Duration::from_secs(seconds), seed),
+        Command::Write {
+            ledger,
+            device,
+            meeting,
+        } => writer::write(&ledger, &device, &meeting),
+    }
+}
+
+fn run(programs: &std::path::Path, time: Duration, seed: u64) -> anyhow::Result<()> {
+    println!("seed {seed}, {} s of kills", time.as_secs());
+    let mut random = Random::new(seed);
+    let mut house = House::build(programs, random.next())?;
+    println!("{}", house.accounts());
+    house.start_hub()?;
+    house.proxy().set_faulty(false);
+    house.enrol()?;
+    house.start_syncd()?;
+    house.wait_for_roster()?;
+    house.evening()?;
+    house.start_writer()?;
+    house.proxy().set_faulty(true);
+    let kills = kill(&mut house, time, &mut random)?;
+    house.proxy().set_faulty(false);
+    house.stop_writer()?;
+    house.start_all()?;
+    let began = Instant::now();
+    let written = written(&house)?;
+    let arrived = loop {
+        let arrived = house.records_at_hub()?;
+        if arrived.len() >= written.len() || began.elapsed() > DRAIN_TIME_MAX {
+            break arrived;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    let (connections, broken) = house.proxy().counts();
+    println!(
+        "{} kills (kiosk {}, daemon {}, hub {}); {broken} of {connections} connections broken; \
+         {} records written, {} at the hub, {} s after the last kill",
+        kills.iter().sum::<u32>(),
+        kills[0],
+        kills[1],
+        kills[2],
+        written.len(),
+        arrived.len(),
+        began.elapsed().as_secs()
+    );
+    house.check_roll()?;
+    compare(&written, &arrived)
+}
+
+/// Kills one after the other and starts them again, for a time.
+fn kill(house: &mut House, time: Duration, random: &mut Random) -> anyhow::Result<[u32; 3]> {
+    let began = Instant::now();
+    let mut kills = [0; 3];
+    while began.elapsed() < time {
+        let (least, most) = KILL_AFTER_MS;
+        let pause = least + random.below(most - least);
+        std::thread::sleep(Duration::from_millis(pause as u64));
+        let whom = random.below(3);
+        kills[whom] += 1;
+        match whom {
+            0 => house.kill_writer()?,
+            1 => house.kill_syncd()?,
+            _ => house.kill_hub()?,
+        }
+    }
+    Ok(kills)
+}
+
+/// Every record of the ledger, by number and digest.
+fn written(house: &House) -> anyhow::Result<BTreeSet<(u64, [u8; 32])>> {
+    let reader = Reader::open(&house.ledger())?;
+    reader
+        .records_after(Sequence(0))
+        .map(|stored| {
+            let stored = stored.context("the ledger does not read back")?;
+            Ok((stored.record.sequence.0, stored.digest.0))
+        })
+        .collect()
+}
+
+fn compare(written: &BTreeSet<(u64, [u8; 32])>, arrived: &[(u64, [u8; 32])]) -> anyhow::Result<()> {
+    let set: BTreeSet<_> = arrived.iter().copied().collect();
+    ensure!(
+        set.len() == arrived.len(),
+        "{} records are at the hub twice",
+        arrived.len() - set.len()
+    );
+    let missing: Vec<u64> = written
+        .difference(&set)
+        .map(|(number, _)| *number)
+        .collect();
+    let foreign: Vec<u64> = set.difference(written).map(|(number, _)| *number).collect();
+    ensure!(
+        missing.is_empty(),
+        "{} records are missing at the hub, the first is {:?}",
+        missing.len(),
+        missing.first()
+    );
+    ensure!(
+        foreign.is_empty(),
+        "the hub has {} records that nobody wrote, the first is {:?}",
+        foreign.len(),
+        foreign.first()
+    );
+    println!("the hub has what the ledger has: each record, once");
+    Ok(())
+}

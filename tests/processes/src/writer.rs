@@ -1,0 +1,65 @@
+//! Appends records to a ledger as a busy door does, through the kiosk's own crate, until it is
+//! killed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ledger::{Ledger, Reader};
+use record::{Body, Context, Refused, Text};
+use vocabulary::{
+    BootId, ClockQuality, Digest, DoorId, MeetingId, Monotonic, RefusalReason, Sequence, Stamp,
+    WallTime,
+};
+
+/// Records in one transaction.
+const BATCH: usize = 5;
+
+/// Between two transactions: hundreds of records a second, as no door has them.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Appends until it is killed.
+pub fn write(path: &Path, device: &str, meeting: &str) -> anyhow::Result<()> {
+    let device = device.parse().context("the device's id")?;
+    let mut ledger = Ledger::open(path, &device, now())?;
+    // What is there already must read back before anything is added.
+    let reader = Reader::open(path)?;
+    for stored in reader.records_after(Sequence(0)) {
+        stored.context("the ledger does not read back after a kill")?;
+    }
+    let meeting: MeetingId = meeting.parse().context("the meeting's id")?;
+    loop {
+        let bodies = (0..BATCH)
+            .map(|_| body(&meeting))
+            .collect::<anyhow::Result<_>>()?;
+        ledger.append_batch(now(), bodies)?;
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn body(meeting: &MeetingId) -> anyhow::Result<Body> {
+    Ok(Body::Refused(Refused {
+        context: Context {
+            meeting: meeting.clone(),
+            generation: 1,
+            roster: Digest::ZERO,
+            door: DoorId::new("d")?,
+            policy: 1,
+            software: Text::clipped("processes"),
+        },
+        reason: RefusalReason::NotOnRoster,
+        comparison: None,
+    }))
+}
+
+fn now() -> Stamp {
+    let wall = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
+    Stamp {
+        wall: WallTime(i64::try_from(wall).unwrap_or(i64::MAX)),
+        quality: ClockQuality::Synchronised,
+        boot: BootId([1; 16]),
+        monotonic: Monotonic::from_millis(u64::try_from(wall).unwrap_or(0)),
+    }
+}
