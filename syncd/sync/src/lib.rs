@@ -26,6 +26,6 @@ pub use event::{
     Change, Command, Event, Facts, FetchedRoster, HeldMeeting, Holding, LedgerBatch, LedgerOutcome,
     LedgerRecord, Now, Remembered, SetAside, Watermark,
 };
-pub use fate::{Answer, Fate, Later, Stop, TransportError};
+pub use fate::{Answer, Fate, HttpAnswer, Later, Stop, TransportError};
 pub use machine::Sync;
 pub use status::{Status, Trouble};

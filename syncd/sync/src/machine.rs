@@ -224,15 +224,18 @@ impl Sync {
     fn troubles(&self, now: Now) -> BTreeSet<Trouble> {
         let mut troubles = BTreeSet::new();
         self.vitals.troubles(&mut troubles);
-        let hub = self.vitals.hub_time(now);
-        self.renewal.troubles(now, hub, &mut troubles);
         self.pull.troubles(&mut troubles);
         self.push.troubles(&mut troubles);
+        // Whoever met with these waits to try again; whether they still hold is known here alone.
+        troubles.retain(|trouble| {
+            !matches!(trouble, Trouble::Stopped(_) | Trouble::CertificateExpired)
+        });
+        let hub = self.vitals.hub_time(now);
+        self.renewal.troubles(now, hub, &mut troubles);
+        troubles.retain(|trouble| !matches!(trouble, Trouble::Stopped(_)));
         if self.watermark_unsaved {
             troubles.insert(Trouble::CityUnwritable);
         }
-        // What made the hub stop us is said by whom it concerned first; once it is over, it is.
-        troubles.retain(|trouble| !matches!(trouble, Trouble::Stopped(_)));
         if let Some(stopped) = self.stopped {
             troubles.insert(Trouble::Stopped(stopped.why));
         }

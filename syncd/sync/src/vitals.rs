@@ -377,7 +377,8 @@ impl Renewal {
     }
 
     pub(crate) fn troubles(&self, now: Now, hub: Option<WallTime>, into: &mut BTreeSet<Trouble>) {
-        into.extend(self.failures.trouble.clone());
+        let trouble = self.failures.trouble.clone();
+        into.extend(trouble.filter(|trouble| *trouble != Trouble::CertificateExpired));
         if self.forced || self.judge(now, hub) >= self.expires_at {
             into.insert(Trouble::CertificateExpired);
         }
