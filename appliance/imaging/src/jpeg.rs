@@ -12,6 +12,9 @@ use zune_jpeg::errors::DecodeErrors;
 
 use crate::picture::{Picture, SizeError};
 
+/// Most segments before the coded data that are looked through; cameras send six to ten.
+const SEGMENTS_MAX: usize = 64;
+
 /// Why bytes are not a JPEG picture.
 #[derive(Debug, thiserror::Error)]
 pub enum JpegError {
@@ -35,8 +38,57 @@ pub enum JpegError {
 /// [`JpegError`]; `into` may then have another size, its pixels are unspecified. The size in the
 /// header is checked before memory is taken for it.
 pub fn decode_jpeg_into(bytes: &[u8], into: &mut Picture) -> Result<(), JpegError> {
+    // The decoder takes the end mark for the end of the picture wherever it stands, and makes up
+    // the rows that are missing. It does notice that data runs out, but for the last few bytes that
+    // it reads ahead, so the mark is kept from it.
+    let bytes = one_scan_end(bytes).map_or(bytes, |end| &bytes[..end]);
     let mut decoder = Header::read(bytes)?;
     decoder.decode_into(into)
+}
+
+/// Where the end mark stands of a sequential picture in a single scan, which is what cameras send.
+/// None for every other picture, whose decoding needs the mark, and where there is no mark.
+fn one_scan_end(bytes: &[u8]) -> Option<usize> {
+    const START_OF_SCAN: u8 = 0xDA;
+    let mut components = None;
+    let mut at = 2;
+    for _ in 0..SEGMENTS_MAX {
+        let [Outline::MARKER, kind, high, low] = *bytes.get(at..)?.first_chunk()? else {
+            return None;
+        };
+        let length = 2 + usize::from(u16::from_be_bytes([high, low]));
+        match kind {
+            // Baseline and extended, Huffman-coded.
+            0xC0 | 0xC1 => components = Some(*bytes.get(at + 9)?),
+            START_OF_SCAN if components == Some(*bytes.get(at + 4)?) => {
+                return scan_end(bytes, at + length);
+            }
+            START_OF_SCAN => return None,
+            _ if Outline::is_frame_header(kind) => return None,
+            _ => {}
+        }
+        at += length;
+    }
+    None
+}
+
+/// Where the end mark stands that ends the coded data beginning at `at`; none where another
+/// segment follows the data.
+fn scan_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += bytes
+            .get(at..)?
+            .iter()
+            .position(|b| *b == Outline::MARKER)?;
+        match *bytes.get(at + 1)? {
+            Outline::END_OF_IMAGE => return Some(at),
+            // A marker may be preceded by any number of fill bytes.
+            Outline::MARKER => at += 1,
+            // Stuffing and restart marks belong to the data.
+            0x00 | 0xD0..=0xD7 => at += 2,
+            _ => return None,
+        }
+    }
 }
 
 /// A JPEG whose header has been read and nothing else.
@@ -181,5 +233,62 @@ mod tests {
                 "{length}"
             );
         }
+    }
+
+    #[test]
+    fn an_end_mark_before_the_end_does_not_make_a_picture_whole() {
+        let refused = |bytes: &[u8]| {
+            let mut picture = Picture::new(1, 1).unwrap();
+            decode_jpeg_into(bytes, &mut picture).is_err()
+        };
+        let coded = &PLAIN[..PLAIN.len() - 2];
+        let scan = PLAIN
+            .windows(2)
+            .position(|two| two == [0xFF, 0xDA])
+            .unwrap();
+        let header_end = scan + 14;
+        for length in [header_end, (header_end + coded.len()) / 2] {
+            let mut early = coded[..length].to_vec();
+            early.extend_from_slice(&[0xFF, 0xD9]);
+            assert!(refused(&early), "{length}");
+            early.extend_from_slice(&coded[length..]);
+            assert!(refused(&early), "{length}");
+        }
+        // A header that claims more rows than follow.
+        let mut taller = PLAIN.to_vec();
+        let frame = PLAIN
+            .windows(2)
+            .position(|two| two == [0xFF, 0xC0])
+            .unwrap();
+        taller[frame + 6] = 48;
+        assert!(refused(&taller));
+    }
+
+    #[test]
+    fn a_whole_picture_needs_no_end_mark() {
+        let decoded = |bytes: &[u8]| {
+            let mut picture = Picture::new(1, 1).unwrap();
+            decode_jpeg_into(bytes, &mut picture)
+                .map(|()| picture)
+                .unwrap()
+        };
+        assert_eq!(decoded(&PLAIN[..PLAIN.len() - 2]), decoded(PLAIN));
+    }
+
+    #[test]
+    fn only_the_mark_that_ends_a_single_scan_is_kept_from_the_decoder() {
+        let check = |bytes: &[u8], expect: Option<usize>| {
+            assert_eq!(one_scan_end(bytes), expect);
+        };
+        check(PLAIN, Some(PLAIN.len() - 2));
+        check(&PLAIN[..PLAIN.len() - 2], None);
+        check(PROGRESSIVE, None);
+        for length in 0..PLAIN.len() {
+            check(&PLAIN[..length], None);
+        }
+        // Fill bytes before the mark are no data; what follows the mark does not count.
+        let mut filled = PLAIN[..PLAIN.len() - 2].to_vec();
+        filled.extend_from_slice(&[0xFF, 0xFF, 0xD9, 0, 0, 0xFF, 0xD8]);
+        check(&filled, Some(PLAIN.len() - 1));
     }
 }
