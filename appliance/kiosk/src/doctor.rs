@@ -3,9 +3,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use camera::{FrameSource, Next};
+use imaging::Frame;
 use ledger::{LocalReader, Reader};
 use rustix::fs::Access;
 use screen::Fonts;
@@ -202,16 +204,65 @@ fn camera(config: &Config) -> Finding {
         Ok(frame) => frame,
         Err(error) => return Finding::Bad(chain(&error)),
     };
-    match source.next_frame(&mut frame, CAMERA_WAIT) {
-        Ok(next) if next.is_frame() => Finding::Good(format!(
-            "gives pictures of {}×{}",
-            frame.picture.width(),
-            frame.picture.height()
-        )),
-        Ok(_) => Finding::Bad(format!(
-            "no picture within {} s; unplug it and plug it in again",
-            CAMERA_WAIT.as_secs()
-        )),
-        Err(error) => Finding::Bad(chain(&error)),
+    look_through(source.as_mut(), &mut frame)
+}
+
+/// Waits for the first picture. Cameras like to begin with a broken one, which says nothing yet.
+fn look_through(source: &mut dyn FrameSource, frame: &mut Frame) -> Finding {
+    let begun = Instant::now();
+    let mut trouble = None;
+    while let Some(left) = CAMERA_WAIT.checked_sub(begun.elapsed()) {
+        match source.next_frame(frame, left) {
+            Ok(Next::Frame | Next::Recovered) => {
+                return Finding::Good(format!(
+                    "gives pictures of {}×{}",
+                    frame.picture.width(),
+                    frame.picture.height()
+                ));
+            }
+            Ok(Next::NotYet) => {}
+            Ok(Next::Skipped(error) | Next::Lost(error)) => trouble = Some(error),
+            Err(error) => return Finding::Bad(chain(&error)),
+            Ok(Next::Ended) => break,
+        }
+    }
+    let why = trouble.map_or_else(String::new, |error| format!(" ({})", chain(&error)));
+    Finding::Bad(format!(
+        "no picture within {} s{why}; unplug it and plug it in again",
+        CAMERA_WAIT.as_secs()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use camera::{Scripted, Step, VirtualClock};
+    use imaging::Picture;
+
+    use super::*;
+
+    #[test]
+    fn a_camera_may_begin_with_broken_frames() {
+        let picture = || Step::Picture(Picture::new(64, 48).unwrap());
+        let broken = || Step::Jpeg(vec![0; 9]);
+        let check = |steps: Vec<Step>, expect: &str| {
+            let clock = Arc::new(VirtualClock::default());
+            let mut source = Scripted::scripted(steps, Duration::from_millis(100), clock);
+            let mut frame = camera::empty_frame().unwrap();
+            let told = match look_through(&mut source, &mut frame) {
+                Finding::Good(text) => format!("good: {text}"),
+                Finding::Note(text) => format!("note: {text}"),
+                Finding::Bad(text) => format!("bad: {text}"),
+            };
+            assert!(told.starts_with(expect), "{told}");
+        };
+        check(vec![picture()], "good: gives pictures of 64×48");
+        check(
+            vec![broken(), broken(), picture()],
+            "good: gives pictures of 64×48",
+        );
+        check(
+            vec![broken()],
+            "bad: no picture within 5 s (a frame could not be decoded",
+        );
     }
 }
