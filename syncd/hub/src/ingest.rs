@@ -13,6 +13,9 @@ use vocabulary::{DeviceId, Digest, Epoch, MeetingId, Sequence};
 
 use crate::model::{NoteKind, QuarantineReason, Quarantined};
 
+#[cfg(test)]
+mod tests;
+
 /// Records on their way in: consecutive, of one epoch, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {

@@ -4,4 +4,6 @@
 
 pub mod ingest;
 pub mod model;
+pub mod revisions;
 pub mod store;
+pub mod times;

@@ -5,8 +5,10 @@
 //! Every operation is one transaction: it happened whole and durably when it returns, or not at
 //! all. Putting again what is there is a success and changes nothing. Time is passed in.
 
+pub mod conformance;
 mod error;
 mod sealing;
+pub mod sqlite;
 
 use vocabulary::{
     DeviceId, Epoch, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId, WallTime,
@@ -41,7 +43,7 @@ pub const DEVICES_MAX: usize = 20_000;
 
 /// Most epochs of one device. A ledger file is begun anew a few times in a device's life; one that
 /// claims more is broken or hostile.
-pub const EPOCHS_MAX: usize = 1_000;
+pub const EPOCHS_MAX: usize = 200;
 
 /// Most bytes that are kept aside for one device. Beyond it a batch with something new to keep
 /// aside is refused whole, so nothing of it is acknowledged and the device keeps it.
