@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// Most batches in one transaction: it holds up other writers for some tens of milliseconds.
 const TOGETHER_MAX: usize = 16;
 
-type Answer = Result<Ingested, StoreError>;
+pub(super) type Answer = Result<Ingested, StoreError>;
 
 /// The batches that wait. It is empty whenever nobody waits.
 #[derive(Default)]
@@ -96,7 +96,7 @@ fn deliver(jobs: &[Arc<Job>], answers: impl Iterator<Item = Answer>) {
 
 impl Writer {
     /// Takes batches in one transaction; gives one answer for each, in order.
-    fn take(&mut self, batches: &[(&DeviceId, &Batch, WallTime)]) -> Vec<Answer> {
+    pub(super) fn take(&mut self, batches: &[(&DeviceId, &Batch, WallTime)]) -> Vec<Answer> {
         if self.failed {
             return vec![Err(StoreError::Failed); batches.len()];
         }
