@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId};
 
-use crate::limits::{BATCH_RECORDS_MAX, CSR_BYTES_MAX};
+use crate::limits::{BATCH_RECORDS_MAX, CSR_BYTES_MAX, HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX};
 use crate::scalar::{Base64, Hex16, Hex32, Id, Name, Timestamp};
 
 /// What a device sends to be enrolled, with its one-time token as bearer. The same token with the
@@ -92,7 +92,7 @@ pub struct Health {
     pub versions: Versions,
     /// Feature spaces that it compares in, as `name/digest`.
     #[serde(default)]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = HEALTH_SPACES_MAX))]
     pub spaces: Vec<Space>,
     /// Records that wait to be sent.
     pub waiting: u64,
@@ -107,7 +107,7 @@ pub struct Health {
     pub clock_offset_ms: Option<i64>,
     /// What does not work, in English, without personal data.
     #[serde(default)]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = HEALTH_TROUBLES_MAX))]
     pub troubles: Vec<Name>,
 }
 

@@ -7,6 +7,7 @@
 
 pub mod device;
 pub mod enrolment;
+pub mod fleet;
 pub mod limits;
 pub mod meeting;
 pub mod openapi;

@@ -46,3 +46,9 @@ pub const UNPACKING_RATIO_MAX: usize = 100;
 
 /// How long a device may take for one whole request.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Most feature spaces that a device reports.
+pub const HEALTH_SPACES_MAX: usize = 8;
+
+/// Most troubles that a device reports.
+pub const HEALTH_TROUBLES_MAX: usize = 16;

@@ -65,6 +65,11 @@ schemas! {
     Roll: crate::roll::Roll,
     Records: crate::roll::Records,
     Record: crate::roll::Record,
+    PutDevice: crate::fleet::PutDevice,
+    Device: crate::fleet::Device,
+    Devices: crate::fleet::Devices,
+    EnrolmentToken: crate::fleet::EnrolmentToken,
+    Notes: crate::fleet::Notes,
     Problem: Problem,
 }
 
@@ -214,7 +219,7 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
             "in": "header",
             "description": "The `ETag` of an answer that the caller has: when it still holds, \
                             the answer is 304 and empty.",
-            "schema": { "type": "string", "maxLength": 1024 },
+            "schema": { "type": "string" },
         }));
     }
     parameters

@@ -161,7 +161,7 @@ pub const OPERATIONS: &[Operation] = &[
         about: "Makes a room, or changes it.",
         request: Content::Json("PutRoom"),
         answer: Content::Json("Room"),
-        problems: &[P::Conflict],
+        problems: &[P::Conflict, P::Unprocessable],
         ..PLAIN
     },
     Operation {
@@ -275,6 +275,28 @@ pub const OPERATIONS: &[Operation] = &[
         ..PLAIN
     },
     Operation {
+        id: "getCalendar",
+        path: "/calendar",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "Meetings as iCalendar (RFC 5545), from now on when nothing else is said: at most 500.",
+        query: &[FROM, UNTIL],
+        answer: Content::Text("text/calendar"),
+        ..PLAIN
+    },
+    Operation {
+        id: "postCalendar",
+        method: "POST",
+        path: "/calendar",
+        access: Access::Key(Scope::MeetingsWrite),
+        about: "Puts the meetings of a calendar: what stands before `@` in an event's `UID` is the \
+                meeting's id, its `LOCATION` a room's id or name. Events that repeat are refused. \
+                Sending it again changes nothing.",
+        request: Content::Text("text/calendar"),
+        answer: Content::Json("Meetings"),
+        problems: &[P::Conflict, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
         id: "getRoster",
         path: "/meetings/{meeting}/roster",
         access: Access::Key(Scope::MeetingsRead),
@@ -316,6 +338,86 @@ pub const OPERATIONS: &[Operation] = &[
         about: "All records of the organisation's devices, from a cursor.",
         query: &[LIMIT, AFTER],
         answer: Content::Json("Records"),
+        ..PLAIN
+    },
+    Operation {
+        id: "followRecords",
+        path: "/records/live",
+        access: Access::Key(Scope::RecordsRead),
+        about: "Records as they come, as server-sent events; from now on, or from a cursor. Each \
+                event's id is the cursor behind it: send it as `Last-Event-ID` to go on.",
+        query: &[AFTER],
+        answer: Content::Events("Record"),
+        ..PLAIN
+    },
+    Operation {
+        id: "listNotes",
+        path: "/notes",
+        access: Access::Key(Scope::DevicesRead),
+        about: "What people should look at about records: gaps, forks, broken chains, unknown \
+                meetings, from a cursor.",
+        query: &[LIMIT, AFTER],
+        answer: Content::Json("Notes"),
+        ..PLAIN
+    },
+    Operation {
+        id: "listDevices",
+        path: "/devices",
+        access: Access::Key(Scope::DevicesRead),
+        about: "All devices and how they are, a page at a time.",
+        query: &[LIMIT, AFTER],
+        answer: Content::Json("Devices"),
+        ..PLAIN
+    },
+    Operation {
+        id: "getDevice",
+        path: "/devices/{device}",
+        access: Access::Key(Scope::DevicesRead),
+        about: "A device and how it is.",
+        answer: Content::Json("Device"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putDevice",
+        method: "PUT",
+        path: "/devices/{device}",
+        access: Access::Key(Scope::DevicesWrite),
+        about: "Declares a device, or moves it to other doors.",
+        request: Content::Json("PutDevice"),
+        answer: Content::Json("Device"),
+        problems: &[P::Conflict, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "revokeDevice",
+        method: "DELETE",
+        path: "/devices/{device}",
+        access: Access::Key(Scope::DevicesWrite),
+        about: "Revokes a device: nothing is answered to it any more. Revoking it again is a \
+                success.",
+        status: 204,
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "reinstateDevice",
+        method: "POST",
+        path: "/devices/{device}/reinstatement",
+        access: Access::Key(Scope::DevicesWrite),
+        about: "Lets a revoked device be enrolled again, by a new token.",
+        answer: Content::Json("Device"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "makeToken",
+        method: "POST",
+        path: "/devices/{device}/token",
+        access: Access::Key(Scope::DevicesWrite),
+        about: "Makes a one-time token to enrol a device with; earlier unused ones count no more.",
+        answer: Content::Json("EnrolmentToken"),
+        problems: &[P::NotFound, P::Conflict],
         ..PLAIN
     },
 ];

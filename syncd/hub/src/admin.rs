@@ -1,0 +1,319 @@
+//! What an operator does at the hub itself, by commands: organisations, rooms, devices and their
+//! tokens, keys, revocations, closing a meeting. Each function is one command; it prints nothing,
+//! and a secret that it gives back is nowhere else.
+
+use std::time::Duration;
+
+use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, RoomId, WallTime};
+use wire::Scope;
+
+use crate::hub::Hub;
+use crate::model::{
+    ApiKey, ApiKeyId, Change, Device, KeyRole, Meeting, MeetingQuery, Organisation, Page, Room,
+};
+use crate::secret;
+use crate::store::{Missing, StoreError};
+
+/// How long an enrolment token is good when nothing else is said: until whoever carries the device
+/// to its door has got there.
+pub const TOKEN_LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The longest that a token may be good.
+pub const TOKEN_LASTS_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// Why a command was not followed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No such scope.
+    #[error("{text:?} is no scope; there are: {known}")]
+    Scope {
+        /// What was asked for.
+        text: String,
+        /// All that there are.
+        known: String,
+    },
+    /// A token that would be good for longer than allowed, or not at all.
+    #[error("a token is good for 1 minute to {} days", TOKEN_LASTS_MAX.as_secs() / 86_400)]
+    TokenLasts,
+    /// A key without any scope could do nothing.
+    #[error("a key needs at least one scope")]
+    NoScopes,
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random(#[source] getrandom::Error),
+}
+
+/// The scopes that a role has when nothing else is said.
+#[must_use]
+pub fn scopes_of(role: KeyRole) -> &'static [Scope] {
+    match role {
+        KeyRole::Integrator => &[
+            Scope::MeetingsRead,
+            Scope::MeetingsWrite,
+            Scope::PeopleRead,
+            Scope::PeopleWrite,
+            Scope::EnrolmentsWrite,
+            Scope::RollRead,
+            Scope::RecordsRead,
+            Scope::WebhooksWrite,
+        ],
+        KeyRole::Secretary => &[
+            Scope::MeetingsRead,
+            Scope::MeetingsWrite,
+            Scope::MeetingsClose,
+            Scope::PeopleRead,
+            Scope::RollRead,
+        ],
+        KeyRole::Operator => &[
+            Scope::MeetingsRead,
+            Scope::DevicesRead,
+            Scope::DevicesWrite,
+            Scope::MetricsRead,
+        ],
+    }
+}
+
+/// Reads scopes by their names.
+///
+/// # Errors
+/// [`AdminError::Scope`] names the first that there is not, and all that there are.
+pub fn scopes(names: &[String]) -> Result<Vec<Scope>, AdminError> {
+    let read = |name: &String| {
+        Scope::from_name(name.trim()).ok_or_else(|| AdminError::Scope {
+            text: name.chars().take(40).collect(),
+            known: Scope::ALL
+                .iter()
+                .map(|scope| scope.name())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    };
+    names.iter().map(read).collect()
+}
+
+/// Makes an organisation, or changes its name.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn put_organisation(hub: &Hub, id: OrganisationId, name: &str) -> Result<Change, AdminError> {
+    let organisation = Organisation {
+        id,
+        name: name.to_owned(),
+    };
+    Ok(hub.store().put_organisation(&organisation, hub.now())?)
+}
+
+/// All organisations.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn organisations(hub: &Hub) -> Result<Vec<Organisation>, AdminError> {
+    Ok(hub.store().organisations()?)
+}
+
+/// Makes a room with its doors, or changes them.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn put_room(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    id: RoomId,
+    name: &str,
+    doors: Vec<DoorId>,
+) -> Result<Change, AdminError> {
+    let room = Room {
+        id,
+        name: name.to_owned(),
+        doors,
+    };
+    Ok(hub.store().put_room(organisation, &room, hub.now())?)
+}
+
+/// All rooms of an organisation.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn rooms(hub: &Hub, organisation: &OrganisationId) -> Result<Vec<Room>, AdminError> {
+    Ok(hub.store().rooms(organisation)?)
+}
+
+/// Declares a device at doors of a room, or moves it there. Without doors, at all of the room's.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn put_device(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    device: &DeviceId,
+    room: &RoomId,
+    doors: &[DoorId],
+) -> Result<Change, AdminError> {
+    let all;
+    let doors = if doors.is_empty() {
+        let found = hub.store().room(organisation, room)?;
+        all = found
+            .ok_or_else(|| StoreError::from(Missing::Room(room.clone())))?
+            .doors;
+        &all
+    } else {
+        doors
+    };
+    let now = hub.now();
+    Ok(hub
+        .store()
+        .put_device(organisation, device, room, doors, now)?)
+}
+
+/// Devices of an organisation, at most a page behind `after`.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn devices(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    after: Option<&DeviceId>,
+) -> Result<Page<Device>, AdminError> {
+    let limit = wire::limits::PAGE_ITEMS_MAX;
+    Ok(hub.store().devices(organisation, after, limit)?)
+}
+
+/// Makes a one-time token for a device; earlier unused ones count no more. The text is to be given
+/// to the device, and is nowhere else.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn new_token(hub: &Hub, device: &DeviceId, lasts: Duration) -> Result<String, AdminError> {
+    if !(Duration::from_secs(60)..=TOKEN_LASTS_MAX).contains(&lasts) {
+        return Err(AdminError::TokenLasts);
+    }
+    let token = secret::new_token(&hub.ca().fingerprint()).map_err(AdminError::Random)?;
+    let now = hub.now();
+    let lasts_ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+    let expires_at = WallTime(now.0.saturating_add(lasts_ms));
+    hub.store()
+        .put_token(&token.hash, device, expires_at, now)?;
+    Ok(token.text)
+}
+
+/// Revokes a device: from now on nothing is answered to it.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn revoke_device(hub: &Hub, device: &DeviceId) -> Result<Change, AdminError> {
+    Ok(hub.store().revoke_device(device, hub.now())?)
+}
+
+/// Lets a revoked device be enrolled again, by a new token.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn reinstate_device(hub: &Hub, device: &DeviceId) -> Result<Change, AdminError> {
+    Ok(hub.store().reinstate_device(device, hub.now())?)
+}
+
+/// Makes a key for the API, with the scopes of its role or with these. The text is to be given to
+/// whoever uses it, and is nowhere else.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn new_key(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    role: KeyRole,
+    scopes: Option<Vec<Scope>>,
+    label: &str,
+) -> Result<String, AdminError> {
+    let mut scopes = scopes.unwrap_or_else(|| scopes_of(role).to_vec());
+    scopes.sort_unstable();
+    scopes.dedup();
+    if scopes.is_empty() {
+        return Err(AdminError::NoScopes);
+    }
+    let drawn = secret::new_key().map_err(AdminError::Random)?;
+    hub.store().put_api_key(&ApiKey {
+        id: drawn.id,
+        organisation: organisation.clone(),
+        hash: drawn.hash,
+        role,
+        scopes,
+        label: label.to_owned(),
+        made_at: hub.now(),
+        revoked_at: None,
+    })?;
+    Ok(drawn.text)
+}
+
+/// All keys for an organisation, revoked ones too.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn keys(hub: &Hub, organisation: &OrganisationId) -> Result<Vec<ApiKey>, AdminError> {
+    Ok(hub.store().api_keys(organisation)?)
+}
+
+/// Revokes a key.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn revoke_key(hub: &Hub, key: &ApiKeyId) -> Result<Change, AdminError> {
+    Ok(hub.store().revoke_api_key(key, hub.now())?)
+}
+
+/// Meetings of an organisation that end after now, at most a page.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn meetings(hub: &Hub, organisation: &OrganisationId) -> Result<Page<Meeting>, AdminError> {
+    let query = MeetingQuery {
+        from: Some(hub.now()),
+        limit: wire::limits::PAGE_ITEMS_MAX,
+        ..MeetingQuery::default()
+    };
+    Ok(hub.store().meetings(organisation, &query)?)
+}
+
+/// Closes a meeting: its key is destroyed, and its roll is complete but for late records.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn close_meeting(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    meeting: &MeetingId,
+) -> Result<Change, AdminError> {
+    let (change, _) = hub
+        .store()
+        .close_meeting(organisation, meeting, hub.now())?;
+    Ok(change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_read_by_name_and_unknown_ones_named() {
+        let all: Vec<String> = Scope::ALL.iter().map(|s| s.name().to_owned()).collect();
+        assert_eq!(scopes(&all).unwrap(), Scope::ALL);
+        let error = scopes(&["roll:write".to_owned()]).unwrap_err().to_string();
+        assert!(
+            error.contains("roll:write") && error.contains("roll:read"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nobody_but_the_secretary_closes_and_only_the_operator_sees_metrics() {
+        let has = |role, scope| scopes_of(role).contains(&scope);
+        for role in [KeyRole::Integrator, KeyRole::Operator] {
+            assert!(!has(role, Scope::MeetingsClose));
+        }
+        for role in [KeyRole::Integrator, KeyRole::Secretary] {
+            assert!(!has(role, Scope::MetricsRead) && !has(role, Scope::DevicesWrite));
+        }
+    }
+}

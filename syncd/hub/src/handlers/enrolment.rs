@@ -1,0 +1,122 @@
+//! What people are recognised by: portraits, which are not kept, and templates, which are kept
+//! sealed.
+
+use std::sync::Arc;
+
+use vocabulary::{FeatureSpace, PersonId, ReferenceId, Template};
+use wire::enrolment as api;
+use wire::problem::ProblemType;
+
+use crate::call::Call;
+use crate::convert;
+use crate::enrol::{self, NewReference};
+use crate::hub::Hub;
+use crate::model::{Origin, Person, Quality};
+use crate::portrait::PortraitError;
+use crate::reply::{Failure, Reply, chain};
+
+pub(super) fn portrait(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
+    let (person, reference) = place(hub, call)?;
+    let portraits = hub.portraits.as_ref().map_err(|why| {
+        let detail = format!("{why}; hand in a template instead, or ask the hub's operator");
+        Failure::new(ProblemType::Unavailable, detail)
+    })?;
+    let (template, quality) = portraits.reference(&call.body).map_err(refused)?;
+    let quality = Quality {
+        face_width_px: quality.face_width_px,
+        eye_distance_px: quality.eye_distance_px,
+        sharpness: quality.sharpness,
+        exposure: quality.exposure,
+        contrast: quality.contrast,
+        yaw_degrees: quality.yaw_degrees,
+        pitch_degrees: quality.pitch_degrees,
+        roll_degrees: quality.roll_degrees,
+    };
+    let new = NewReference {
+        id: &reference,
+        template: &template,
+        origin: Origin::Portrait,
+        quality: Some(quality),
+        content: &call.body,
+    };
+    keep(hub, call, &person, &new)
+}
+
+pub(super) fn template(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
+    let (person, reference) = place(hub, call)?;
+    let put: api::PutTemplate = call.json()?;
+    if put.space.name.as_str().is_empty() {
+        return Err(Failure::malformed("`space.name` in the body: it is empty"));
+    }
+    let space = FeatureSpace::new(put.space.name.as_str(), put.space.digest.into());
+    let template = read_template(space, &put.values.0)
+        .map_err(|why| Failure::new(ProblemType::Unprocessable, format!("`values`: {why}")))?;
+    let new = NewReference {
+        id: &reference,
+        template: &template,
+        origin: Origin::Template,
+        quality: None,
+        content: &call.body,
+    };
+    keep(hub, call, &person, &new)
+}
+
+pub(super) fn delete(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
+    let person: PersonId = call.path(0)?;
+    let reference: ReferenceId = call.path(1)?;
+    hub.store
+        .delete_reference(call.organisation()?, &person, &reference, call.now)?;
+    Ok(Reply::empty())
+}
+
+/// The person and the reference that the path names.
+fn place(hub: &Arc<Hub>, call: &Call) -> Result<(Person, ReferenceId), Failure> {
+    let id: PersonId = call.path(0)?;
+    let reference: ReferenceId = call.path(1)?;
+    let person = hub.store.person(call.organisation()?, &id)?;
+    let person = person.ok_or_else(|| Failure::not_found("person", &id))?;
+    Ok((person, reference))
+}
+
+/// Little-endian floats, brought to length one, as every template is compared.
+fn read_template(space: FeatureSpace, bytes: &[u8]) -> Result<Template, String> {
+    let (values, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(format!("{} bytes are no 32-bit floats", bytes.len()));
+    }
+    let values: Vec<f32> = values
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
+    Template::normalise(space, &values).map_err(|error| error.to_string())
+}
+
+fn keep(
+    hub: &Arc<Hub>,
+    call: &Call,
+    person: &Person,
+    new: &NewReference<'_>,
+) -> Result<Reply, Failure> {
+    let organisation = call.organisation()?;
+    enrol::keep(hub, organisation, person, new, call.now)?;
+    let person = hub.store.person(organisation, &person.details.id)?;
+    let made = person.and_then(|person| {
+        person
+            .references
+            .into_iter()
+            .find(|made| made.id == *new.id && made.space == *new.template.space())
+    });
+    let made = made.ok_or_else(|| Failure::not_found("reference", new.id))?;
+    Reply::json(&convert::reference(made))
+}
+
+fn refused(error: PortraitError) -> Failure {
+    match &error {
+        PortraitError::Refused(_) | PortraitError::Align(_) | PortraitError::Decode(_) => {
+            Failure::new(ProblemType::PortraitRefused, chain(&error))
+        }
+        PortraitError::Inference(_) | PortraitError::Scale(_) | PortraitError::Size(_) => {
+            Failure::internal("a portrait", &chain(&error))
+        }
+    }
+}

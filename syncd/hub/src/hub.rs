@@ -1,0 +1,330 @@
+//! The hub: its store, its authority, its keys, and what one process shares between requests. All
+//! that a second process would need is in the store and the data directory.
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use seal::{FileKeyStore, KeyStoreError};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Notify, Semaphore};
+use vocabulary::{Digest, WallTime};
+
+use crate::ca::{Ca, CaError};
+use crate::handlers::RosterCache;
+use crate::metrics::Metrics;
+use crate::model::StoreIdentity;
+use crate::portrait::{ModelPaths, Portraits};
+use crate::reply::chain;
+use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use crate::store::{KeyStoreSealing, Store, StoreError};
+
+/// Most store operations at once; a disk has one head, and each waits for it.
+pub const BLOCKING_MAX: usize = 16;
+
+/// Most kibibytes of request bodies in memory at once.
+pub const BODIES_KIB_MAX: usize = 256 << 10;
+
+/// Most requests of one device or key at once.
+pub const IN_FLIGHT_PER_CALLER_MAX: u32 = 16;
+
+/// Most portraits that are looked at or wait for it at once: decoded, each may have 100 MB.
+pub const PICTURES_MAX: usize = 2;
+
+/// Most streams of records at once.
+pub const STREAMS_MAX: usize = 64;
+
+/// For how long before a meeting its key is released to devices.
+pub const KEY_RELEASED_BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// For how long after its planned end a meeting that nobody closed keeps its key.
+pub const KEY_KEPT_AFTER_END: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// How many keys are destroyed in one go.
+const KEYS_DESTROYED_AT_ONCE: u32 = 1000;
+
+/// The name of the file of the hub's own key, for which organisations' and meetings' keys are
+/// wrapped.
+pub const KEY: &str = "hub.key";
+/// The name of the file of the key of digests of what was handed in.
+const DIGEST_KEY: &str = "digest.key";
+
+/// What tells the time; real hubs ask the system.
+pub type Clock = Arc<dyn Fn() -> WallTime + Send + Sync>;
+
+/// How a hub is set up.
+#[derive(Clone)]
+pub struct Options {
+    /// The names and addresses that the hub is called by, for its certificate.
+    pub names: Vec<String>,
+    /// Where the models are; without, portraits cannot be handed in.
+    pub models: Option<ModelPaths>,
+    /// What tells the time.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+            models: None,
+            clock: Arc::new(system_time),
+        }
+    }
+}
+
+/// Why a hub cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The data directory cannot be used.
+    #[error("{}: the hub's file or directory cannot be {doing}", path.display())]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The authority cannot be used.
+    #[error("the hub's authority cannot be used")]
+    Ca(#[from] CaError),
+    /// The hub's own key cannot be used.
+    #[error("the hub's own key cannot be used")]
+    Key(#[from] KeyStoreError),
+    /// The store cannot be opened.
+    #[error("the hub's store cannot be opened")]
+    Open(#[from] OpenError),
+    /// The store does not answer.
+    #[error("the hub's store cannot be used")]
+    Store(#[from] StoreError),
+    /// A key of the digests is no key.
+    #[error("{}: this is no key of the hub; restore it from the backup", .0.display())]
+    Damaged(PathBuf),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random(#[source] getrandom::Error),
+}
+
+/// A hub.
+pub struct Hub {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) identity: StoreIdentity,
+    pub(crate) ca: Arc<Ca>,
+    pub(crate) names: Vec<String>,
+    pub(crate) sealing: KeyStoreSealing,
+    pub(crate) portraits: Result<Portraits, String>,
+    pub(crate) rosters: RosterCache,
+    pub(crate) metrics: Metrics,
+    pub(crate) blocking: Arc<Semaphore>,
+    pub(crate) bodies: Arc<Semaphore>,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) pictures: Arc<Semaphore>,
+    /// Wakes whoever follows the records when some were taken by this process.
+    pub(crate) records_came: Notify,
+    /// Ends the streams when the hub stops.
+    pub(crate) stopping: Notify,
+    stopped: AtomicBool,
+    in_flight: Mutex<HashMap<String, u32>>,
+    digest_key: [u8; 32],
+    clock: Clock,
+}
+
+impl Hub {
+    /// Opens the hub of a data directory; makes what is missing in it.
+    ///
+    /// # Errors
+    /// [`HubError`] names the file and the way out.
+    pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, HubError> {
+        make_directory(dir)?;
+        let store = SqliteStore::open(dir, SqliteOptions::default())?;
+        Self::with_store(dir, Arc::new(store), options)
+    }
+
+    /// Opens a hub whose store is not in its data directory.
+    ///
+    /// # Errors
+    /// [`HubError`] names the file and the way out.
+    pub fn with_store(
+        dir: &Path,
+        store: Arc<dyn Store>,
+        options: Options,
+    ) -> Result<Arc<Self>, HubError> {
+        make_directory(dir)?;
+        let ca = Ca::open_or_create(dir, (options.clock)())?;
+        let keys = FileKeyStore::open_or_create(&dir.join(KEY))?;
+        let portraits = match &options.models {
+            None => Err("this hub was started without models".to_owned()),
+            Some(paths) => Portraits::load(paths).map_err(|error| {
+                tracing::error!(error = chain(&error), "portraits cannot be taken");
+                "this hub's models cannot be used; its log says why".to_owned()
+            }),
+        };
+        Ok(Arc::new(Self {
+            identity: store.identity()?,
+            store,
+            ca: Arc::new(ca),
+            names: options.names,
+            sealing: KeyStoreSealing::new(Arc::new(keys)),
+            portraits,
+            rosters: RosterCache::default(),
+            metrics: Metrics::default(),
+            blocking: Arc::new(Semaphore::new(BLOCKING_MAX)),
+            bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            pictures: Arc::new(Semaphore::new(PICTURES_MAX)),
+            records_came: Notify::new(),
+            stopping: Notify::new(),
+            stopped: AtomicBool::new(false),
+            in_flight: Mutex::default(),
+            digest_key: digest_key(&dir.join(DIGEST_KEY))?,
+            clock: options.clock,
+        }))
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> WallTime {
+        (self.clock)()
+    }
+
+    /// What the hub remembers everything in.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What seals for organisations and meetings.
+    #[must_use]
+    pub fn sealing(&self) -> &KeyStoreSealing {
+        &self.sealing
+    }
+
+    /// The hub's authorities.
+    #[must_use]
+    pub fn ca(&self) -> &Ca {
+        &self.ca
+    }
+
+    /// The digest of something handed in that tells it from another, and nothing to whoever does
+    /// not have this hub's key.
+    pub(crate) fn content_digest(&self, parts: &[&[u8]]) -> Digest {
+        let mut hasher = Sha256::new();
+        hasher.update(self.digest_key);
+        for part in parts {
+            hasher.update(Sha256::digest(part));
+        }
+        Digest(hasher.finalize().into())
+    }
+
+    /// Counts one request of a caller, for as long as the answer lives; none when there are too
+    /// many already.
+    pub(crate) fn enter(self: &Arc<Self>, caller: String) -> Option<InFlight> {
+        let mut in_flight = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = in_flight.entry(caller.clone()).or_default();
+        if *count >= IN_FLIGHT_PER_CALLER_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(InFlight(self.clone(), caller))
+    }
+
+    /// Ends what has no end of its own.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.stopping.notify_waiters();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Destroys the keys of meetings that ended long ago and that nobody closed.
+    pub(crate) fn keep_house(&self) {
+        let kept_ms = i64::try_from(KEY_KEPT_AFTER_END.as_millis()).unwrap_or(i64::MAX);
+        let before = WallTime(self.now().0.saturating_sub(kept_ms));
+        match self.store.destroy_keys(before, KEYS_DESTROYED_AT_ONCE) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "keys of past meetings were destroyed"),
+            Err(error) => tracing::error!(error = chain(&error), "keys could not be destroyed"),
+        }
+    }
+}
+
+/// One request of a caller that is being answered.
+pub(crate) struct InFlight(Arc<Hub>, String);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let in_flight = &self.0.in_flight;
+        let mut in_flight = in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = in_flight.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                in_flight.remove(&self.1);
+            }
+        }
+    }
+}
+
+fn system_time() -> WallTime {
+    // A clock before 1970 is as wrong as one at it.
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    WallTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn make_directory(dir: &Path) -> Result<(), HubError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(failed(dir, "created"))
+}
+
+/// Reads the key of digests, or draws it where there is none.
+fn digest_key(path: &Path) -> Result<[u8; 32], HubError> {
+    let mut key = [0; 32];
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(mut file) => {
+            getrandom::fill(&mut key).map_err(HubError::Random)?;
+            file.write_all(&key)
+                .and_then(|()| file.sync_all())
+                .map_err(failed(path, "created"))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mut bytes = Vec::new();
+            fs::File::open(path)
+                .and_then(|file| file.take(64).read_to_end(&mut bytes))
+                .map_err(failed(path, "read"))?;
+            key = bytes
+                .try_into()
+                .map_err(|_| HubError::Damaged(path.to_owned()))?;
+        }
+        Err(error) => return Err(failed(path, "created")(error)),
+    }
+    Ok(key)
+}
+
+fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> HubError {
+    move |source| HubError::Io {
+        path: path.to_owned(),
+        doing,
+        source,
+    }
+}

@@ -1,0 +1,199 @@
+//! The loop that accepts connections, and what every connection is held to: how many there may be,
+//! how long a handshake, a header, a body and a stalled answer may take. What a request means is
+//! decided in [`exchange`].
+
+mod body;
+mod exchange;
+mod patient;
+mod unpack;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::ca::Presented;
+use crate::hub::Hub;
+use crate::reply::chain;
+use crate::tls::{Shown, TlsError, server_config};
+
+use patient::Patient;
+
+/// Most connections at once; a city's devices, twice. More wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 2048;
+
+/// How long a TLS handshake may take.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long a header may take, also the next one on a connection that is kept.
+pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Most headers of a request.
+const HEADERS_MAX: usize = 64;
+
+/// Most bytes of a request's headers.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that a connection buffers.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// How long a peer may take nothing of an answer before its connection is given up.
+pub const STALL_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long requests that have begun may still take when the hub stops.
+pub const STOPPING_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether the server's certificate is to be renewed and keys are over.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
+
+/// How long to wait when the system has no more sockets to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the hub does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// TLS cannot be offered.
+    #[error("the hub cannot offer TLS")]
+    Tls(#[from] TlsError),
+    /// The socket is no good.
+    #[error("the hub's socket cannot be used")]
+    Socket(#[source] io::Error),
+}
+
+/// Answers requests until `shutdown` ends, then lets those that have begun come to their end for
+/// at most [`STOPPING_TIME_MAX`].
+///
+/// # Errors
+/// [`ServeError`] when it cannot begin.
+pub async fn serve(
+    hub: Arc<Hub>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let shown = Shown::new(hub.ca.clone(), hub.names.clone(), hub.now());
+    let shown = Arc::new(shown.map_err(TlsError::from)?);
+    let acceptor = TlsAcceptor::from(server_config(&hub.ca, shown.clone())?);
+    let address = listener.local_addr().map_err(ServeError::Socket)?;
+    tracing::info!(%address, authority = %crate::ca::hex(&hub.ca.fingerprint().0), "serving");
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut housekeeping = interval(HOUSEKEEPING_EVERY);
+    housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            _ = housekeeping.tick() => {
+                keep_house(&hub, &shown);
+                continue;
+            }
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, peer, place)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (hub, acceptor, watcher) = (hub.clone(), acceptor.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let _place = place;
+            let _counted = hub.metrics.connection();
+            let Some((stream, certificate)) = shake_hands(&hub, &acceptor, stream, peer).await
+            else {
+                return;
+            };
+            let service =
+                service_fn(|request| exchange::answer(&hub, certificate.clone(), request));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIME_MAX)
+                .max_headers(HEADERS_MAX)
+                .max_header_size(HEADER_BYTES_MAX)
+                .max_buf_size(BUFFER_BYTES_MAX)
+                .serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(error = chain(&error), "a connection ended badly");
+            }
+        });
+    }
+    hub.stop();
+    drop(listener);
+    tracing::info!("stopping");
+    if timeout(STOPPING_TIME_MAX, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests took too long to stop and are given up");
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Answers are small and written whole; nothing is gained by waiting for more.
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no connection can be accepted");
+            None
+        }
+    }
+}
+
+type Secured = tokio_rustls::server::TlsStream<Patient<TcpStream>>;
+
+async fn shake_hands(
+    hub: &Hub,
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Option<(Secured, Option<Presented>)> {
+    let stream = Patient::new(stream, STALL_TIME_MAX);
+    let stream = match timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            hub.metrics.handshake_failed();
+            tracing::debug!(peer = %peer.ip(), %error, "a handshake failed");
+            return None;
+        }
+        Err(_) => {
+            hub.metrics.handshake_failed();
+            tracing::debug!(peer = %peer.ip(), "a handshake took too long");
+            return None;
+        }
+    };
+    let certificate = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(|chain| chain.first())
+        .and_then(Presented::read);
+    Some((stream, certificate))
+}
+
+fn keep_house(hub: &Arc<Hub>, shown: &Arc<Shown>) {
+    let (hub, shown) = (hub.clone(), shown.clone());
+    // Not waited for: it concerns no request, and the next time does what this one could not.
+    drop(tokio::task::spawn_blocking(move || {
+        match shown.renew(hub.now()) {
+            Ok(true) => tracing::info!("the server's certificate was renewed"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(error = chain(&error), "no new server certificate"),
+        }
+        hub.keep_house();
+    }));
+}

@@ -1,0 +1,12 @@
+//! The hub as its callers meet it: a real one over TLS on the loopback address, with its own
+//! authority and an SQLite store in a directory that goes with the test.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "whatever is missing here fails the test that needs it"
+)]
+
+mod access;
+mod flow;
+mod hostile;
+mod town;
