@@ -54,11 +54,11 @@ const FILE_BYTES_MAX: u64 = 16 << 10;
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// The authority that signs now.
-const CURRENT: &str = "ca.key";
+pub(crate) const CURRENT: &str = "ca.key";
 /// One that devices are told of, and that will sign after the switch.
-const NEXT: &str = "ca-next.key";
+pub(crate) const NEXT: &str = "ca-next.key";
 /// The one before, whose devices are still let in until it is taken away.
-const PREVIOUS: &str = "ca-previous.key";
+pub(crate) const PREVIOUS: &str = "ca-previous.key";
 /// All certificates, for those who are to trust the hub.
 pub const PUBLIC: &str = "ca.pem";
 

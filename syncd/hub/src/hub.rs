@@ -52,7 +52,7 @@ const KEYS_DESTROYED_AT_ONCE: u32 = 1000;
 /// wrapped.
 pub const KEY: &str = "hub.key";
 /// The name of the file of the key of digests of what was handed in.
-const DIGEST_KEY: &str = "digest.key";
+pub(crate) const DIGEST_KEY: &str = "digest.key";
 
 /// What tells the time; real hubs ask the system.
 pub type Clock = Arc<dyn Fn() -> WallTime + Send + Sync>;
@@ -104,6 +104,9 @@ pub enum HubError {
     /// The store does not answer.
     #[error("the hub's store cannot be used")]
     Store(#[from] StoreError),
+    /// The store is not in the data directory.
+    #[error("the hub's store is not in its directory; save it by its database's own means")]
+    StoreElsewhere,
     /// A key of the digests is no key.
     #[error("{}: this is no key of the hub; restore it from the backup", .0.display())]
     Damaged(PathBuf),
@@ -114,6 +117,9 @@ pub enum HubError {
 
 /// A hub.
 pub struct Hub {
+    pub(crate) dir: PathBuf,
+    /// The same store as [`Hub::store`], where it is the embedded one.
+    pub(crate) embedded: Option<Arc<SqliteStore>>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) identity: StoreIdentity,
     pub(crate) ca: Arc<Ca>,
@@ -143,8 +149,8 @@ impl Hub {
     /// [`HubError`] names the file and the way out.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, HubError> {
         make_directory(dir)?;
-        let store = SqliteStore::open(dir, SqliteOptions::default())?;
-        Self::with_store(dir, Arc::new(store), options)
+        let store = Arc::new(SqliteStore::open(dir, SqliteOptions::default())?);
+        Self::assemble(dir, store.clone(), Some(store), options)
     }
 
     /// Opens a hub whose store is not in its data directory.
@@ -154,6 +160,15 @@ impl Hub {
     pub fn with_store(
         dir: &Path,
         store: Arc<dyn Store>,
+        options: Options,
+    ) -> Result<Arc<Self>, HubError> {
+        Self::assemble(dir, store, None, options)
+    }
+
+    fn assemble(
+        dir: &Path,
+        store: Arc<dyn Store>,
+        embedded: Option<Arc<SqliteStore>>,
         options: Options,
     ) -> Result<Arc<Self>, HubError> {
         make_directory(dir)?;
@@ -167,8 +182,10 @@ impl Hub {
             }),
         };
         Ok(Arc::new(Self {
+            dir: dir.to_owned(),
             identity: store.identity()?,
             store,
+            embedded,
             ca: Arc::new(ca),
             names: options.names,
             sealing: KeyStoreSealing::new(Arc::new(keys)),
@@ -284,7 +301,7 @@ fn system_time() -> WallTime {
     WallTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn make_directory(dir: &Path) -> Result<(), HubError> {
+pub(crate) fn make_directory(dir: &Path) -> Result<(), HubError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -321,7 +338,7 @@ fn digest_key(path: &Path) -> Result<[u8; 32], HubError> {
     Ok(key)
 }
 
-fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> HubError {
+pub(crate) fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> HubError {
     move |source| HubError::Io {
         path: path.to_owned(),
         doing,

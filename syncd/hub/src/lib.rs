@@ -2,8 +2,31 @@
 //!
 //! No SQL outside `store`, and nothing kept in the process that a second process would need.
 
+pub mod admin;
+mod auth;
+mod backup;
+pub mod ca;
+mod calendar;
+mod call;
+mod convert;
+mod enrol;
+mod handlers;
+mod hub;
 pub mod ingest;
+mod metrics;
 pub mod model;
+mod portrait;
+mod reply;
 pub mod revisions;
+mod route;
+pub mod sandbox;
+mod secret;
+mod server;
 pub mod store;
 pub mod times;
+pub mod tls;
+
+pub use backup::{backup, restore};
+pub use hub::{Clock, Hub, HubError, Options};
+pub use portrait::{ModelPaths, ModelsError};
+pub use server::{ServeError, serve};

@@ -2,6 +2,7 @@
 //! with plainly made-up names, meetings around now, and keys. Nobody in it exists; the templates
 //! are random directions and resemble no face.
 
+use std::fmt;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -65,6 +66,29 @@ pub struct Secrets {
     pub operator: String,
     /// A token to enrol [`DEVICE`] with.
     pub token: String,
+}
+
+impl fmt::Display for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "organisation  {}", self.organisation)?;
+        for meeting in &self.meetings {
+            writeln!(f, "meeting       {meeting}")?;
+        }
+        match &self.secrets {
+            Some(secrets) => {
+                writeln!(f, "integrator    {}", secrets.integrator)?;
+                writeln!(f, "secretary     {}", secrets.secretary)?;
+                writeln!(f, "operator      {}", secrets.operator)?;
+                writeln!(
+                    f,
+                    "token         {} (for the device {DEVICE})",
+                    secrets.token
+                )?;
+                writeln!(f, "The keys and the token are shown this once.")
+            }
+            None => writeln!(f, "The keys were shown when the sandbox was made."),
+        }
+    }
 }
 
 /// Why the sandbox was not filled.

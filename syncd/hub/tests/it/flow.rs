@@ -157,16 +157,16 @@ async fn what_happens_at_the_door_is_on_the_roll_and_in_the_list() {
     let who = list.entries()[0].delegate.person.clone();
     let context = context("hop-1", roster.generation, roster.digest.into());
     let epoch = Epoch([1; 16]);
-    let url = format!("/v1-draft/records/live");
+    let url = "/v1-draft/records/live";
     let mut live = town
         .client(None)
-        .get(town.url(&url))
+        .get(town.url(url))
         .bearer_auth(&key)
         .send()
         .await
         .unwrap();
     assert_eq!(live.headers()["content-type"], "text/event-stream");
-    let body = records(&kiosk.id, epoch, &context, &[who.clone()]);
+    let body = records(&kiosk.id, epoch, &context, std::slice::from_ref(&who));
     for _ in 0..2 {
         let url = town.url("/v1-draft/device/records");
         let answer = kiosk
@@ -466,5 +466,55 @@ async fn the_invented_city_is_there_once_however_often_it_is_filled() {
         .filter(|p| p.references.is_empty())
         .collect();
     assert_eq!((people.people.len(), without.len()), (32, 1));
+    town.stop().await;
+}
+
+#[tokio::test]
+async fn a_restored_hub_knows_everybody_again_as_a_new_incarnation() {
+    let (town, kiosk, key) = planned().await;
+    let elsewhere = tempfile::TempDir::new().unwrap();
+    let saved = elsewhere.path().join("saved");
+    hub::backup(&town.hub, &saved).unwrap();
+    assert!(
+        hub::backup(&town.hub, &saved).is_err(),
+        "never over another"
+    );
+    // Renewed after the backup, so the restored store has never seen the certificate.
+    let body = json!({ "csr": csr(&kiosk.key) });
+    let url = town.url("/v1-draft/device/certificate");
+    let renewed: api::Enrolled = read(
+        kiosk
+            .client
+            .post(url)
+            .json_body(&body)
+            .send()
+            .await
+            .unwrap(),
+        200,
+    )
+    .await;
+    town.stop().await;
+    let dir = tempfile::TempDir::new().unwrap();
+    hub::restore(dir.path(), &saved).unwrap();
+    assert!(
+        hub::restore(dir.path(), &saved).is_err(),
+        "never over another"
+    );
+    let town = Town::start_in(dir, hub::Options::default()).await;
+    let client = town.client(Some(&identity(&kiosk.key, &renewed.certificate)));
+    let told = client
+        .get(town.url("/v1-draft/device/meetings"))
+        .send()
+        .await
+        .unwrap();
+    let told: api::DeviceMeetings = read(told, 200).await;
+    assert!(told.meetings[0].key.is_some());
+    let epoch = Epoch([1; 16]);
+    let position = client.get(town.url(&format!("/v1-draft/device/position/{epoch}")));
+    let position: api::Position = read(position.send().await.unwrap(), 200).await;
+    assert_eq!(position.store.store, kiosk.enrolled.store.store);
+    assert_ne!(position.store.incarnation, kiosk.enrolled.store.incarnation);
+    let meeting = ask(&town, "GET", "/meetings/hop-1", &key, None).await;
+    assert_eq!(meeting.status(), 200);
     town.stop().await;
 }
