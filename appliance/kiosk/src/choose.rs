@@ -20,22 +20,28 @@ pub enum Choice<'a> {
     After(&'a Meeting),
 }
 
-/// Chooses among the meetings for one door. Where two are open at once, the one that started last
+/// Chooses among the meetings for one door, each with whether it was closed: a closed one is over,
+/// whatever the clock says. Where two are open at once, the one that started last
 /// is taken: people who come now mostly come for it. Equal starts go by id, so that a choice never
 /// flickers.
 pub fn choose<'a>(
-    meetings: impl Iterator<Item = &'a Meeting>,
+    meetings: impl Iterator<Item = (&'a Meeting, bool)>,
     room: &RoomId,
     door: &DoorId,
     window: &MeetingWindow,
     now: WallTime,
 ) -> Choice<'a> {
-    let here: Vec<&Meeting> = meetings
-        .filter(|meeting| {
+    let here: Vec<(&Meeting, bool)> = meetings
+        .filter(|(meeting, _)| {
             meeting.room == *room && (meeting.doors.is_empty() || meeting.doors.contains(door))
         })
         .collect();
-    let here = || here.iter().copied();
+    let all = || here.iter().copied();
+    let here = || {
+        all()
+            .filter(|(_, closed)| !closed)
+            .map(|(meeting, _)| meeting)
+    };
     let open = here()
         .filter(|meeting| opens_at(meeting, window) <= now && now < closes_at(meeting, window))
         .max_by_key(|meeting| (meeting.starts_at <= now, meeting.starts_at, &meeting.id));
@@ -45,8 +51,9 @@ pub fn choose<'a>(
     let next = here()
         .filter(|meeting| now < opens_at(meeting, window))
         .min_by_key(|meeting| (meeting.starts_at, &meeting.id));
-    let last = here()
-        .filter(|meeting| closes_at(meeting, window) <= now)
+    let last = all()
+        .filter(|(meeting, closed)| *closed || closes_at(meeting, window) <= now)
+        .map(|(meeting, _)| meeting)
         .max_by_key(|meeting| (meeting.ends_at, &meeting.id));
     match (next, last) {
         (Some(next), _) => Choice::Before(next),
@@ -114,7 +121,13 @@ mod tests {
             let (room, door) = (RoomId::new("A").unwrap(), DoorId::new("d1").unwrap());
             let now = WallTime(hour * HOUR_MS);
             assert_eq!(
-                choose(meetings.iter(), &room, &door, &window, now),
+                choose(
+                    meetings.iter().map(|of| (of, false)),
+                    &room,
+                    &door,
+                    &window,
+                    now
+                ),
                 expect,
                 "at {hour} h"
             );
@@ -127,9 +140,22 @@ mod tests {
         check(14, Choice::After(&meetings[1]));
         let room = RoomId::new("C").unwrap();
         let door = DoorId::new("d1").unwrap();
+        let all = || meetings.iter().map(|of| (of, false));
         assert_eq!(
-            choose(meetings.iter(), &room, &door, &window, WallTime(0)),
+            choose(all(), &room, &door, &window, WallTime(0)),
             Choice::Nothing
         );
+        let closed = || meetings.iter().map(|of| (of, of.id.as_str() == "early"));
+        let room = RoomId::new("A").unwrap();
+        let check = |hour: i64, expect: Choice<'_>| {
+            let now = WallTime(hour * HOUR_MS);
+            assert_eq!(choose(closed(), &room, &door, &window, now), expect);
+        };
+        check(9, Choice::Before(&meetings[1]));
+        check(10, Choice::Open(&meetings[1]));
+        let only = || std::iter::once((&meetings[0], true));
+        let now = WallTime(9 * HOUR_MS);
+        let choice = choose(only(), &room, &door, &window, now);
+        assert_eq!(choice, Choice::After(&meetings[0]));
     }
 }

@@ -43,6 +43,11 @@ pub enum Command {
     /// Check or copy out the attendance records.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Make this device's key where there is none, and print its public half.
+    ///
+    /// The public half also lies beside the key, in device.pub. `syncd enrol` hands it to the hub,
+    /// which wraps the keys of meetings for it.
+    Key,
     /// Look at camera, models, runtime, fonts, disk and clock: what is wrong and what to do.
     Doctor,
     /// Watch the whole of it at work on a few public portraits.

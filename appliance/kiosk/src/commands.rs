@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::DateTime;
-use ledger::{Enrolment, LocalReader, LocalStore, Origin, QualityNumbers, Reader, VerifyError};
+use ledger::{Enrolment, LocalStore, Origin, QualityNumbers, Reader, VerifyError};
 use roll::Roll;
-use seal::FileKeyStore;
 use vocabulary::{
     Digest, Meeting, MeetingId, PersonId, ReferenceId, Roster, Sequence, Stamp, WallTime,
 };
@@ -23,10 +22,12 @@ use crate::cli::{
 };
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::Config;
+use crate::keys;
 use crate::local_time::{day_text, zone};
 use crate::networks::Networks;
 use crate::portrait::{Reference, read_picture, reference};
 use crate::roster_file::{self, Home, note_on_size};
+use crate::rosters::{BroughtBy, Rosters};
 use crate::run::{Run, RunError, run};
 use crate::store::{records_of, trouble};
 use crate::table::layout;
@@ -45,11 +46,7 @@ const CAMERA_MAX: Duration = Duration::from_secs(15);
 pub fn run_kiosk(config: &Config, args: &RunArgs) -> anyhow::Result<()> {
     let meeting = args.meeting.as_deref().map(meeting_id).transpose()?;
     if let Some(meeting) = &meeting {
-        let store = open_rosters(config)?;
-        ensure!(
-            store.roster(meeting)?.is_some(),
-            "no roster of meeting {meeting}; `kiosk roster list` shows what is here"
-        );
+        roster_of(config, meeting)?;
     }
     let clock: Arc<dyn Clock> = match args.replay {
         Some(_) => Arc::new(ReplayClock::new(SystemClock::new().now())),
@@ -278,6 +275,17 @@ fn enrolment<'a>(
     }
 }
 
+/// `kiosk key`.
+///
+/// # Errors
+/// When the key cannot be made or used.
+pub fn key(config: &Config) -> anyhow::Result<()> {
+    make_directory(config)?;
+    let keys = keys::open_or_create(&config.data)?;
+    println!("{}", keys::public_digits(&keys));
+    Ok(())
+}
+
 /// `kiosk roster …`.
 ///
 /// # Errors
@@ -391,14 +399,15 @@ fn local_time(text: &str, zone_name: &str) -> anyhow::Result<WallTime> {
 }
 
 fn list(config: &Config) -> anyhow::Result<()> {
-    let rosters = open_rosters(config)?.rosters()?;
+    let rosters = open_rosters(config)?.list()?;
     if rosters.is_empty() {
         println!("No rosters here yet; bring one in with `kiosk roster import FILE`.");
         return Ok(());
     }
     let rows: Vec<Vec<String>> = rosters
         .iter()
-        .map(|summary| {
+        .map(|listed| {
+            let summary = &listed.summary;
             let meeting = &summary.meeting;
             let zone = zone(&meeting.zone);
             vec![
@@ -410,6 +419,11 @@ fn list(config: &Config) -> anyhow::Result<()> {
                 summary.entries.to_string(),
                 summary.with_reference.to_string(),
                 summary.generation.to_string(),
+                match (listed.brought_by, listed.closed) {
+                    (BroughtBy::Local, _) => "here".to_owned(),
+                    (BroughtBy::City, false) => "city".to_owned(),
+                    (BroughtBy::City, true) => "city, closed".to_owned(),
+                },
             ]
         })
         .collect();
@@ -422,6 +436,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
         "People",
         "With reference",
         "Generation",
+        "From",
     ];
     write_out(None, |to| {
         Ok(to.write_all(layout(&header, &rows).as_bytes())?)
@@ -553,13 +568,8 @@ fn export_ledger(config: &Config, output: Option<&Path>) -> anyhow::Result<()> {
 /// # Errors
 /// When another process changes them, or key or store is not usable.
 pub fn open_local(config: &Config) -> anyhow::Result<LocalStore> {
-    std::fs::create_dir_all(&config.data.directory).with_context(|| {
-        format!(
-            "the data directory {} cannot be made",
-            config.data.directory.display()
-        )
-    })?;
-    let keys = FileKeyStore::open_or_create(&config.data.key())?;
+    make_directory(config)?;
+    let keys = keys::open_or_create(&config.data)?;
     Ok(LocalStore::open(
         &config.data.local(),
         &config.device.id,
@@ -567,15 +577,22 @@ pub fn open_local(config: &Config) -> anyhow::Result<LocalStore> {
     )?)
 }
 
-fn open_rosters(config: &Config) -> anyhow::Result<LocalReader> {
-    let path = config.data.local();
+fn make_directory(config: &Config) -> anyhow::Result<()> {
+    let directory = &config.data.directory;
+    std::fs::create_dir_all(directory).with_context(|| {
+        let directory = directory.display();
+        format!("the data directory {directory} cannot be made")
+    })
+}
+
+fn open_rosters(config: &Config) -> anyhow::Result<Rosters> {
+    let rosters = Rosters::new(config);
     ensure!(
-        path.exists(),
+        !rosters.is_none_here(),
         "no rosters in {}; bring one in with `kiosk roster import FILE`",
         config.data.directory.display()
     );
-    let keys = FileKeyStore::open(&config.data.key())?;
-    Ok(LocalReader::open(&path, &config.device.id, Arc::new(keys))?)
+    Ok(rosters)
 }
 
 fn roster_of(config: &Config, meeting: &MeetingId) -> anyhow::Result<Roster> {

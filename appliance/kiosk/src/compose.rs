@@ -55,6 +55,7 @@ pub fn compose(
         today: date(now.wall, zone),
         now: time_of_day(now.wall, zone),
         other_means: OtherMeans::Secretary,
+        note: None,
         scene,
     }
 }

@@ -50,6 +50,8 @@ pub struct Config {
     pub device: Device,
     /// Where its files are.
     pub data: Data,
+    /// Where the daemon beside it is met.
+    pub city: City,
     /// What it recognises with.
     pub models: Models,
     /// What it sees with.
@@ -105,7 +107,7 @@ impl Default for Device {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// The directory of ledger.db, local.db and device.key.
+    /// The directory of ledger.db, local.db, device.key and device.pub.
     pub directory: PathBuf,
 }
 
@@ -131,6 +133,33 @@ impl Data {
     /// The key that unwraps the meetings' keys.
     pub fn key(&self) -> PathBuf {
         self.directory.join("device.key")
+    }
+
+    /// The public half of that key.
+    pub fn public_key(&self) -> PathBuf {
+        self.directory.join("device.pub")
+    }
+}
+
+/// Where the daemon beside the kiosk is met. A kiosk that stands alone has neither.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct City {
+    /// The file of what the city sent; empty for none.
+    pub database: PathBuf,
+    /// The socket on which the kiosk listens for the daemon; empty for none.
+    pub socket: PathBuf,
+}
+
+impl City {
+    /// The file of what the city sent, where there is to be one.
+    pub fn database(&self) -> Option<&PathBuf> {
+        Some(&self.database).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// The socket, where there is to be one.
+    pub fn socket(&self) -> Option<&PathBuf> {
+        Some(&self.socket).filter(|path| !path.as_os_str().is_empty())
     }
 }
 

@@ -1,22 +1,22 @@
 //! `kiosk doctor`: looks at everything the kiosk needs, says what is wrong and what to do. It
-//! changes nothing but what opening a camera changes, and it stops at nothing.
+//! changes nothing but what opening a camera changes and what opening the device's key leaves, its
+//! public half; and it stops at nothing.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use camera::{FrameSource, Next};
 use imaging::Frame;
-use ledger::{LocalReader, Reader};
+use ledger::Reader;
 use rustix::fs::Access;
 use screen::Fonts;
-use seal::FileKeyStore;
 use vocabulary::ClockQuality;
 
 use crate::clock::quality;
 use crate::config::{Config, ScreenSink};
 use crate::networks::Networks;
+use crate::rosters::Rosters;
 use crate::source::open_camera;
 use crate::store::trouble;
 use crate::trouble::chain;
@@ -158,27 +158,19 @@ fn ledger(config: &Config) -> Finding {
 }
 
 fn rosters(config: &Config) -> Finding {
-    let path = config.data.local();
-    if !path.exists() {
-        return Finding::Note("no roster yet; bring one in with `kiosk roster import FILE`".into());
-    }
-    let keys = match FileKeyStore::open(&config.data.key()) {
-        Ok(keys) => keys,
+    let listed = match Rosters::new(config).list() {
+        Ok(listed) => listed,
         Err(error) => return Finding::Bad(chain(&error)),
     };
-    let rosters = LocalReader::open(&path, &config.device.id, Arc::new(keys))
-        .and_then(|reader| reader.rosters());
-    match rosters {
-        Ok(rosters) => {
-            let people: usize = rosters.iter().map(|roster| roster.entries).sum();
-            let with: usize = rosters.iter().map(|roster| roster.with_reference).sum();
-            Finding::Good(format!(
-                "{} here, on them {people} people, {with} of these with a reference",
-                rosters.len()
-            ))
-        }
-        Err(error) => Finding::Bad(chain(&error)),
+    if listed.is_empty() {
+        return Finding::Note("no roster yet; bring one in with `kiosk roster import FILE`".into());
     }
+    let people: usize = listed.iter().map(|of| of.summary.entries).sum();
+    let with: usize = listed.iter().map(|of| of.summary.with_reference).sum();
+    Finding::Good(format!(
+        "{} here, on them {people} people, {with} of these with a reference",
+        listed.len()
+    ))
 }
 
 fn clock(_config: &Config) -> Finding {
@@ -235,6 +227,8 @@ fn look_through(source: &mut dyn FrameSource, frame: &mut Frame) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use camera::{Scripted, Step, VirtualClock};
     use imaging::Picture;
 

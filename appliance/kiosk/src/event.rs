@@ -41,6 +41,8 @@ pub enum Event {
     },
     /// A part of the kiosk does not do its work, or does it again.
     Part(PartEvent),
+    /// The daemon told how things are with the city.
+    City(beside::FromDaemon),
     /// Time has passed.
     Tick,
     /// The kiosk is asked to stop.
@@ -74,13 +76,24 @@ pub enum PartEvent {
 }
 
 /// A meeting whose roster is on this kiosk.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Known {
     /// The meeting.
     pub meeting: Meeting,
+    /// What is here of it.
+    pub edition: Edition,
+    /// Whether the secretary closed it.
+    pub closed: bool,
+    /// Whether this kiosk's own commands brought it, so that its key is this kiosk's to destroy.
+    pub is_ours: bool,
+}
+
+/// What is here of a meeting. Another one is held from when it is in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition {
     /// The digest of its roster.
     pub roster: Digest,
-    /// Whether the key of its references is still there.
+    /// Whether the key of its references is there: it may come after the roster, and go before it.
     pub has_key: bool,
 }
 
@@ -89,6 +102,8 @@ pub struct Known {
 pub struct LoadedMeeting {
     /// Who is expected.
     pub roster: Roster,
+    /// Which edition this is.
+    pub edition: Edition,
     /// Against whom faces are compared.
     pub target: Arc<Target>,
     /// What was recorded before, by this or an earlier run.

@@ -2,9 +2,10 @@
 //! it wants done goes out through [`Ports`]. It waits for nobody and does no I/O of its own.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use beside::{FromDaemon, FromKiosk};
 use checkin::{
     AppendFailure, Command, DoorRelease, FaceMode, Headcount, Input, Observation, Session,
     SessionConfig, Timings, Token,
@@ -18,9 +19,10 @@ use vocabulary::{
 };
 
 use crate::choose::{Choice, choose, closes_at, opens_at};
+use crate::city::City;
 use crate::compose::{Door, compose};
 use crate::config::Config;
-use crate::event::{CameraEvent, Event, Known, LoadedMeeting, PartEvent};
+use crate::event::{CameraEvent, Edition, Event, Known, LoadedMeeting, PartEvent};
 use crate::local_time::zone;
 use crate::looking::{Aim, Live};
 use crate::mailbox::{Mailbox, Put};
@@ -70,6 +72,8 @@ pub struct Ports {
     pub every_view: bool,
     /// To whoever watches.
     pub told: Option<Sender<Told>>,
+    /// What the daemon is told when it asks.
+    pub beside: Arc<Mutex<FromKiosk>>,
 }
 
 /// The kiosk's state.
@@ -101,6 +105,8 @@ pub struct Kiosk {
     source_ended: bool,
     /// A thread without which the kiosk cannot go on.
     died: Option<Trouble>,
+    /// What the daemon tells of the city.
+    city: City,
     /// The meetings whose keys are being destroyed.
     forgetting: HashSet<MeetingId>,
     shown: Option<View>,
@@ -129,8 +135,9 @@ struct Open {
     roster: Roster,
     /// The digest of this roster.
     digest: Digest,
-    /// The digest of the newest roster that was asked for, and the number of the next append then.
-    asked: (Digest, u64),
+    /// The newest edition that was asked for, and the number of the next append then. None asks
+    /// again.
+    asked: (Option<Edition>, u64),
     /// Whether that roster could not be read.
     failed: bool,
 }
@@ -140,6 +147,7 @@ impl Kiosk {
     pub fn new(config: Config, epoch: Epoch, fixed: Option<MeetingId>, ports: Ports) -> Self {
         Self {
             zone: zone(&config.device.zone),
+            city: City::new(config.city.socket().is_some()),
             config,
             epoch,
             fixed,
@@ -189,6 +197,7 @@ impl Kiosk {
                 }
             }
             Event::Part(part) => self.part(part),
+            Event::City(told) => self.told_of_city(now, told),
             Event::Tick => self.feed(now, Input::Tick),
             Event::Stop => return Flow::Stop,
         }
@@ -249,6 +258,7 @@ impl Kiosk {
 /// What comes in.
 impl Kiosk {
     fn perceived(&mut self, now: &Stamp, perceived: Perceived) {
+        self.tell_daemon(|told| told.camera_works = Some(true));
         if !perceived.faces.is_empty() {
             self.live = self.ports.live.take(Duration::ZERO).or(self.live.take());
             self.faces = perceived.faces;
@@ -303,7 +313,7 @@ impl Kiosk {
             Place::Loading(_) if failed => self.place = Place::Unknown,
             Place::Open(open) if open.failed => {
                 open.failed = false;
-                open.asked.0 = Digest::ZERO;
+                open.asked.0 = None;
             }
             Place::Unknown
             | Place::Nothing
@@ -324,6 +334,7 @@ impl Kiosk {
         };
         match event {
             CameraEvent::Lost(detail) => {
+                self.tell_daemon(|told| told.camera_works = Some(false));
                 tracing::warn!(detail, "the camera is lost and being looked for");
                 self.camera = lost(detail);
             }
@@ -372,6 +383,8 @@ impl Kiosk {
         let input = match result {
             Ok(appended) => {
                 self.storage = None;
+                let ledger = (self.epoch, appended.sequence);
+                self.tell_daemon(|told| told.ledger = Some(ledger));
                 session_token.map(|token| Input::Appended {
                     token,
                     sequence: appended.sequence,
@@ -386,6 +399,33 @@ impl Kiosk {
         if let Some(input) = input {
             self.feed(now, input);
         }
+    }
+
+    /// The daemon's words are kept for the screen; what it saw of the city's clock is written down,
+    /// but not by a recording, whose clock is its own.
+    fn told_of_city(&mut self, now: &Stamp, told: FromDaemon) {
+        self.city.hear(now, told);
+        if self.ports.every_view {
+            return;
+        }
+        if let Some(observation) = self.city.observation(now) {
+            let token = self.next_token;
+            self.next_token += 1;
+            let body = Box::new(Body::ClockObservation(observation));
+            let append = Request::Append {
+                token,
+                at: *now,
+                body,
+            };
+            // A full queue has more important things in it; the daemon compares again.
+            let _ = self.ports.store.try_send(append);
+        }
+    }
+
+    /// Changes what the daemon is told when it asks.
+    fn tell_daemon(&self, change: impl FnOnce(&mut FromKiosk)) {
+        let beside = self.ports.beside.lock();
+        change(&mut beside.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn not_recorded(&mut self, trouble: Trouble) {
@@ -446,14 +486,15 @@ impl Kiosk {
         let Some(known) = self.meetings.take() else {
             return;
         };
-        let meetings = || known.iter().map(|known| &known.meeting);
         let device = &self.config.device;
         let choice = match &self.fixed {
-            Some(id) => meetings()
-                .find(|meeting| meeting.id == *id)
-                .map_or(Choice::Nothing, Choice::Open),
+            Some(id) => match known.iter().find(|known| known.meeting.id == *id) {
+                Some(known) if known.closed => Choice::After(&known.meeting),
+                Some(known) => Choice::Open(&known.meeting),
+                None => Choice::Nothing,
+            },
             None => choose(
-                meetings(),
+                known.iter().map(|known| (&known.meeting, known.closed)),
                 &device.room,
                 &device.door,
                 &self.config.meeting,
@@ -498,7 +539,8 @@ impl Kiosk {
             return;
         }
         let over = known.iter().filter(|known| {
-            known.has_key
+            known.is_ours
+                && known.edition.has_key
                 && self.fixed.as_ref() != Some(&known.meeting.id)
                 && closes_at(&known.meeting, &self.config.meeting) <= now.wall
         });
@@ -525,12 +567,12 @@ impl Kiosk {
         let newest = known
             .iter()
             .find(|known| known.meeting.id == *id)
-            .map(|known| known.roster);
+            .map(|known| known.edition);
         if let Some(newest) = newest
-            && newest != open.asked.0
+            && Some(newest) != open.asked.0
             && self.ports.store.try_send(Request::Load(id.clone())).is_ok()
         {
-            open.asked = (newest, self.next_token);
+            open.asked = (Some(newest), self.next_token);
         }
     }
 
@@ -540,7 +582,7 @@ impl Kiosk {
         {
             // Something was recorded after the records were read; they are read once more, since a
             // session that does not know of it would record it again.
-            open.asked.0 = Digest::ZERO;
+            open.asked.0 = None;
             return;
         }
         let policy = &loaded.target.policy;
@@ -578,7 +620,7 @@ impl Kiosk {
             session,
             roster: loaded.roster,
             digest,
-            asked: (digest, self.next_token),
+            asked: (Some(loaded.edition), self.next_token),
             failed: false,
         }));
         self.aim(Aim::At(loaded.target));
@@ -631,7 +673,8 @@ impl Kiosk {
             Place::After(meeting, headcount) => Door::After(meeting, *headcount),
         };
         let room = self.config.device.room_name.as_str();
-        let view = compose(now, &self.zone, room, trouble.as_ref(), &door);
+        let mut view = compose(now, &self.zone, room, trouble.as_ref(), &door);
+        view.note = self.city.note(now);
         if self.shown.as_ref() == Some(&view) {
             return;
         }

@@ -3,6 +3,7 @@
 
 mod capture;
 mod choose;
+mod city;
 mod cli;
 mod clock;
 mod codes;
@@ -14,16 +15,19 @@ mod doctor;
 #[cfg(feature = "evaluate")]
 mod evaluate;
 mod event;
+mod keys;
 mod kiosk;
 mod local_time;
 mod looking;
 mod mailbox;
+mod neighbour;
 mod networks;
 mod perceive;
 mod portrait;
 mod record_json;
 mod roll_output;
 mod roster_file;
+mod rosters;
 mod run;
 mod show;
 mod source;
@@ -85,6 +89,7 @@ fn obey(cli: &Cli) -> anyhow::Result<()> {
         Command::Roster(command) => commands::roster(&config, command),
         Command::Roll(args) => commands::roll(&config, args),
         Command::Ledger(command) => commands::ledger(&config, command),
+        Command::Key => commands::key(&config),
         Command::Doctor => doctor::doctor(&config),
         Command::Demo(args) => demo::demo(&config, args),
         #[cfg(feature = "evaluate")]

@@ -1,13 +1,14 @@
 //! Wires the threads together, runs the loop, and takes everything apart again within a second.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use beside::FromKiosk;
 use camera::FrameSource;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use screen::View;
+use screen::{TroubleKind, View};
 use vocabulary::{MeetingId, Monotonic, Stamp};
 
 use crate::capture::{Capture, Handover, Shot};
@@ -15,10 +16,12 @@ use crate::clock::Clock;
 use crate::compose::{Door, compose};
 use crate::config::Config;
 use crate::event::{EVENTS_MAX, Event, PartEvent};
+use crate::keys;
 use crate::kiosk::{Flow, Kiosk, Ports, Told};
 use crate::local_time::zone;
 use crate::looking::Looking;
 use crate::mailbox::Mailbox;
+use crate::neighbour::{Hangup, Neighbour};
 use crate::networks::Networks;
 use crate::perceive::Perceiver;
 use crate::show::Show;
@@ -95,8 +98,10 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
         }
     };
     let epoch = parts.store.epoch();
+    let beside = Arc::new(Mutex::new(parts.told.clone()));
     let mut threads = Threads::new(Arc::clone(&views), events.clone());
     threads.spawn("screen", move || show.run())?;
+    let hangup = threads.listen(config, &beside);
     let (store, requests) = bounded(REQUESTS_MAX);
     let (aims, aimed) = bounded(AIMS_MAX);
     let live = Arc::new(Mailbox::default());
@@ -107,6 +112,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
         live: Arc::clone(&live),
         every_view: run.handover == Handover::Every,
         told: run.told,
+        beside: Arc::clone(&beside),
     };
     let (keeper, keeper_events) = (parts.store, events.clone());
     threads.spawn("ledger", move || keeper.run(&requests, &keeper_events))?;
@@ -155,6 +161,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
     // Dropping the loop and its queues lets the threads at their other ends come to an end.
     drop(kiosk);
     drop(incoming);
+    drop(hangup);
     threads.stop();
     result
 }
@@ -164,6 +171,8 @@ struct Parts {
     store: Store,
     perceiver: Perceiver,
     source: Box<dyn FrameSource>,
+    /// What the daemon is told before anything has happened.
+    told: FromKiosk,
 }
 
 impl Parts {
@@ -174,6 +183,11 @@ impl Parts {
         source: Result<Box<dyn FrameSource>, Trouble>,
     ) -> Result<Self, RunError> {
         let ledger = open_ledger(config, now).map_err(RunError::NotRecording)?;
+        if config.city.database().is_some() {
+            // The daemon has this device enrolled by the public half of its key.
+            let made = keys::open_or_create(&config.data);
+            made.map_err(|error| RunError::Trouble(Trouble::new(TroubleKind::Other, &error)))?;
+        }
         let networks = Networks::load(config).map_err(|e| RunError::Trouble(e.trouble()))?;
         let Networks {
             detector,
@@ -182,6 +196,12 @@ impl Parts {
             runtime,
         } = networks;
         tracing::info!(runtime, space = %comparer.space(), "inference is ready");
+        let told = FromKiosk {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            spaces: vec![comparer.space().clone()],
+            camera_works: None,
+            ledger: ledger.tail().map(|tail| (ledger.epoch(), tail.sequence)),
+        };
         let store = Store::new(
             config,
             ledger,
@@ -203,6 +223,7 @@ impl Parts {
             store,
             perceiver,
             source,
+            told,
         })
     }
 }
@@ -299,6 +320,21 @@ impl Threads {
             .with_context(|| format!("thread {name} cannot start"))?;
         self.running.push((name, handle));
         Ok(())
+    }
+
+    /// Listens for the daemon, where the configuration names a socket. A roll is taken also where
+    /// that fails: the log says so, and staff see on the screen that no daemon is heard.
+    fn listen(&mut self, config: &Config, beside: &Arc<Mutex<FromKiosk>>) -> Option<Hangup> {
+        let socket = config.city.socket()?;
+        let listened = Neighbour::listen(socket, Arc::clone(beside), self.events.clone()).and_then(
+            |(neighbour, hangup)| {
+                self.spawn("daemon's socket", move || neighbour.run())?;
+                Ok(hangup)
+            },
+        );
+        listened
+            .inspect_err(|error| tracing::error!("the daemon is not listened for: {error:#}"))
+            .ok()
     }
 
     /// Closes the mailboxes and waits for the threads, all together at most [`STOP_MAX`].

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use biometrics::Gallery;
 use checkin::AppendFailure;
 use crossbeam_channel::{Receiver, Sender};
-use ledger::{Ledger, LedgerError, LedgerErrorKind, LocalReader, LocalStore, Reader, StoreError};
+use ledger::{Ledger, LedgerError, LedgerErrorKind, LocalStore, Reader, StoreError};
 use record::{Body, Fault, Part, Record, Text, roster_digest};
 use screen::TroubleKind;
-use seal::{FileKeyStore, KeyStore};
 use vocabulary::{
     Attendance, DeviceId, Epoch, FeatureSpace, MeetingId, PersonId, Roster, Sequence, Stamp,
     Template,
 };
 
 use crate::config::Config;
-use crate::event::{Event, Known, LoadedMeeting};
+use crate::event::{Edition, Event, Known, LoadedMeeting};
+use crate::keys;
 use crate::networks::Thresholds;
 use crate::perceive::Target;
+use crate::rosters::{BroughtBy, Rosters, RostersError, Version};
 use crate::trouble::Trouble;
 
 /// Most requests that wait; the session itself lets fewer records wait than this.
@@ -52,7 +53,7 @@ pub struct Store {
     epoch: Epoch,
     /// None after a failure that leaves open what is on the disk: the file is then opened again.
     ledger: Option<Ledger>,
-    rosters: Rosters,
+    meetings: Meetings,
 }
 
 impl Store {
@@ -63,10 +64,11 @@ impl Store {
             device: config.device.id.clone(),
             epoch: ledger.epoch(),
             ledger: Some(ledger),
-            rosters: Rosters {
+            meetings: Meetings {
                 config: config.clone(),
                 compared,
-                open: None,
+                rosters: Rosters::new(config),
+                known: None,
             },
         }
     }
@@ -84,10 +86,10 @@ impl Store {
                     token,
                     result: self.commit(at, *body),
                 },
-                Request::Meetings => Event::Meetings(self.rosters.meetings()),
+                Request::Meetings => Event::Meetings(self.meetings.known()),
                 Request::Load(meeting) => Event::Loaded(self.load(&meeting).map(Box::new)),
                 Request::Forget(meeting) => {
-                    let done = self.rosters.forget(&meeting);
+                    let done = self.meetings.forget(&meeting);
                     Event::Forgotten { meeting, done }
                 }
             };
@@ -137,11 +139,12 @@ impl Store {
     }
 
     fn load(&mut self, meeting: &MeetingId) -> Result<LoadedMeeting, Trouble> {
-        let (roster, target) = self.rosters.load(meeting)?;
+        let (roster, edition, target) = self.meetings.load(meeting)?;
         let reader = Reader::open(&self.path).map_err(|error| trouble(&error))?;
         let records = records_of(&reader, meeting).map_err(|error| trouble(&error))?;
         Ok(LoadedMeeting {
             roster,
+            edition,
             target: Arc::new(target),
             records,
         })
@@ -208,43 +211,56 @@ pub struct Compared {
     pub thresholds: Thresholds,
 }
 
-/// The rosters of a kiosk that stands alone, and what they are compared in.
-struct Rosters {
+/// The meetings of this door, and what their people are compared in.
+struct Meetings {
     config: Config,
     compared: Compared,
-    open: Option<LocalReader>,
+    rosters: Rosters,
+    /// The answer of the last reading, and of which version it was.
+    known: Option<(Version, Vec<Known>)>,
 }
 
-impl Rosters {
-    fn meetings(&mut self) -> Result<Vec<Known>, Trouble> {
-        let Some(reader) = self.reader()? else {
-            return Ok(Vec::new());
-        };
-        let rosters = reader.rosters().map_err(|error| store_trouble(&error))?;
-        let known = rosters.into_iter().map(|summary| Known {
-            meeting: summary.meeting,
-            roster: summary.digest,
-            has_key: summary.has_key,
-        });
-        Ok(known.collect())
+impl Meetings {
+    /// The meetings with rosters here; read only where something changed.
+    fn known(&mut self) -> Result<Vec<Known>, Trouble> {
+        let failed = |error| rosters_trouble(&error);
+        let version = self.rosters.version().map_err(failed)?;
+        if let Some((of, known)) = &self.known
+            && *of == version
+        {
+            return Ok(known.clone());
+        }
+        let listed = self.rosters.list().map_err(failed)?;
+        let known: Vec<Known> = listed
+            .into_iter()
+            .map(|listed| Known {
+                edition: Edition {
+                    roster: listed.summary.digest,
+                    has_key: listed.summary.has_key,
+                },
+                meeting: listed.summary.meeting,
+                closed: listed.closed,
+                is_ours: listed.brought_by == BroughtBy::Local,
+            })
+            .collect();
+        self.known = Some((version, known.clone()));
+        Ok(known)
     }
 
-    fn load(&mut self, meeting: &MeetingId) -> Result<(Roster, Target), Trouble> {
+    fn load(&mut self, meeting: &MeetingId) -> Result<(Roster, Edition, Target), Trouble> {
         let compared = self.compared.clone();
-        let unknown = || {
+        // Whether the key is there is asked first: one that comes meanwhile is seen as news later.
+        let known = self.known()?;
+        let known = known.iter().find(|known| known.meeting.id == *meeting);
+        let has_key = known.is_some_and(|known| known.edition.has_key);
+        let loaded = self.rosters.load(meeting, &compared.space);
+        let loaded = loaded.map_err(|error| rosters_trouble(&error))?;
+        let (roster, found) = loaded.ok_or_else(|| {
             Trouble::new(
                 TroubleKind::Other,
                 &StoreError::UnknownMeeting(meeting.clone()),
             )
-        };
-        let reader = self.reader()?.ok_or_else(unknown)?;
-        let roster = reader
-            .roster(meeting)
-            .map_err(|error| store_trouble(&error))?;
-        let roster = roster.ok_or_else(unknown)?;
-        let found = reader
-            .references(meeting, &compared.space)
-            .map_err(|error| store_trouble(&error))?;
+        })?;
         if !found.broken.is_empty() {
             // Which ones would name people; `kiosk roster import` lists them.
             let count = found.broken.len();
@@ -259,50 +275,40 @@ impl Rosters {
         let gallery = Gallery::build(compared.space, people).map_err(|error| defect(&error))?;
         let policy = compared.thresholds.for_roster(gallery.people());
         let policy = policy.map_err(|error| defect(&error))?;
+        let digest = roster_digest(&roster);
+        let edition = Edition {
+            roster: digest,
+            has_key,
+        };
         let target = Target {
             gallery,
             policy,
-            roster: roster_digest(&roster),
+            roster: digest,
         };
-        Ok((roster, target))
+        Ok((roster, edition, target))
     }
 
     /// Whether a meeting's key is destroyed. A failure is not the door's trouble: it is tried
     /// again, and an operator has `kiosk roster remove`.
     fn forget(&self, meeting: &MeetingId) -> bool {
-        let forgotten = self.keys().and_then(|keys| {
-            let path = self.config.data.local();
-            LocalStore::open(&path, &self.config.device.id, keys)
-                .and_then(|mut store| store.forget_references(meeting))
-                .map_err(|error| store_trouble(&error))
-        });
+        let forgotten = keys::open(&self.config.data)
+            .map_err(RostersError::from)
+            .and_then(|keys| {
+                let path = self.config.data.local();
+                let mut store = LocalStore::open(&path, &self.config.device.id, Arc::new(keys))?;
+                Ok(store.forget_references(meeting)?)
+            });
         match forgotten {
             Ok(()) => {
                 tracing::info!(%meeting, "the key and the references are destroyed");
                 true
             }
-            Err(trouble) => {
-                tracing::warn!(%meeting, reason = trouble.detail, "the key is not destroyed yet");
+            Err(error) => {
+                let reason = rosters_trouble(&error).detail;
+                tracing::warn!(%meeting, reason, "the key is not destroyed yet");
                 false
             }
         }
-    }
-
-    fn keys(&self) -> Result<Arc<dyn KeyStore>, Trouble> {
-        match FileKeyStore::open(&self.config.data.key()) {
-            Ok(keys) => Ok(Arc::new(keys)),
-            Err(error) => Err(Trouble::new(TroubleKind::Other, &error)),
-        }
-    }
-
-    /// The store, opened when it first exists: a new kiosk has no rosters yet.
-    fn reader(&mut self) -> Result<Option<&LocalReader>, Trouble> {
-        if self.open.is_none() && self.config.data.local().exists() {
-            let (path, device) = (self.config.data.local(), &self.config.device.id);
-            let reader = LocalReader::open(&path, device, self.keys()?);
-            self.open = Some(reader.map_err(|error| store_trouble(&error))?);
-        }
-        Ok(self.open.as_ref())
     }
 }
 
@@ -327,12 +333,10 @@ fn by_person(
 
 /// Rosters that cannot be read are no trouble of the ledger, but for a full disk: no record finds
 /// room on it either.
-fn store_trouble(error: &StoreError) -> Trouble {
-    let full = matches!(error, StoreError::Database(of) if of.kind() == LedgerErrorKind::DiskFull);
-    let kind = if full {
-        TroubleKind::DiskFull
-    } else {
-        TroubleKind::Other
+fn rosters_trouble(error: &RostersError) -> Trouble {
+    let kind = match error.kind() {
+        Some(LedgerErrorKind::DiskFull) => TroubleKind::DiskFull,
+        Some(_) | None => TroubleKind::Other,
     };
     Trouble::new(kind, error)
 }

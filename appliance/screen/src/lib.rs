@@ -38,8 +38,8 @@ pub use sink::{MemorySink, PNG_FILES_MAX, PngSink, Sink, SinkError, png, write_p
 pub use text::TEXT_CHARS_MAX;
 pub use theme::{CONTRAST_LARGE_MIN, CONTRAST_TEXT_MIN, Marks, Theme, Tone, contrast};
 pub use view::{
-    Count, Date, FACES_MAX, FaceBox, FaceState, Hint, Looking, MeetingInfo, OtherMeans, Person,
-    Scene, TimeOfDay, Trouble, TroubleKind, View, Weekday, Welcome,
+    Count, Date, FACES_MAX, FaceBox, FaceState, Hint, Looking, MeetingInfo, Note, OtherMeans,
+    Person, Scene, TimeOfDay, Trouble, TroubleKind, View, Weekday, Welcome,
 };
 #[cfg(feature = "window")]
 pub use window::WindowSink;

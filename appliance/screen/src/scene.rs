@@ -18,7 +18,7 @@ use crate::layout::Cut;
 use crate::paint::{Across, Down, Ink, Painter};
 use crate::text::Fit;
 use crate::theme::{Theme, Tone};
-use crate::view::{Scene, View};
+use crate::view::{Note, Scene, View};
 use crate::wording;
 
 /// Draws a view on a target that is not empty.
@@ -31,6 +31,10 @@ where
     painter.fill(body, tone.ground)?;
     let bar = body.cut_top(painter.grid.px(7.0));
     header(painter, bar, view, tone)?;
+    if let Some(note) = view.note.as_ref().filter(|_| bears_note(&view.scene)) {
+        let strip = body.cut_bottom(painter.grid.px(7.5));
+        foot(painter, strip, note, tone)?;
+    }
     match &view.scene {
         Scene::Idle { meeting, count } => {
             idle::idle(painter, body, meeting, *count, view.other_means)
@@ -75,6 +79,49 @@ fn tone(scene: &Scene, theme: &Theme) -> Tone {
         Scene::Trouble(trouble) if trouble.kind.records() => theme.ask,
         Scene::Trouble(_) => theme.alert,
     }
+}
+
+/// Whether staff may be told something beside the scene: where it takes nothing from a delegate.
+fn bears_note(scene: &Scene) -> bool {
+    match scene {
+        Scene::NoMeeting { .. }
+        | Scene::BeforeMeeting { .. }
+        | Scene::Idle { .. }
+        | Scene::AfterMeeting { .. } => true,
+        Scene::Starting
+        | Scene::Looking(_)
+        | Scene::Welcome(_)
+        | Scene::AlreadyCalled { .. }
+        | Scene::Refused(_)
+        | Scene::Trouble(_) => false,
+    }
+}
+
+/// The lines for staff at the foot of the screen.
+fn foot<D>(
+    painter: &mut Painter<D>,
+    strip: Rectangle,
+    note: &Note,
+    tone: Tone,
+) -> Result<(), D::Error>
+where
+    D: DrawTarget<Color = Rgb888>,
+{
+    let grid = painter.grid;
+    painter.fill(strip, tone.panel)?;
+    let mut lines = strip.inset(grid.margin(), grid.px(0.25));
+    let english = lines.cut_bottom(lines.size.height / 2);
+    for (line, text) in [(lines, &note.vi), (english, &note.en)] {
+        painter.text(
+            line,
+            text,
+            Weight::Regular,
+            Fit::line(grid.px(2.5), grid.px(2.0)),
+            Ink::new(tone.muted, tone.panel),
+            (Across::Left, Down::Middle),
+        )?;
+    }
+    Ok(())
 }
 
 /// The bar that all scenes share: the room, today, now.

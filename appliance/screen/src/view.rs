@@ -61,8 +61,20 @@ pub struct View {
     pub now: TimeOfDay,
     /// How else than by face a delegate may be called at this door.
     pub other_means: OtherMeans,
+    /// What the house's staff should know. It stands small at the foot of the screen while nobody
+    /// is before the camera, and never beside a greeting.
+    pub note: Option<Note>,
     /// What happens.
     pub scene: Scene,
+}
+
+/// A sentence for staff, in both languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// In Vietnamese.
+    pub vi: String,
+    /// In English.
+    pub en: String,
 }
 
 /// How else than by face a delegate may be called. The screen offers only what works here.

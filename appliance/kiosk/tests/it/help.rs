@@ -16,7 +16,9 @@ fn every_command_explains_itself() {
             );
         }
     };
-    let commands = ["run", "enrol", "roster", "roll", "ledger", "doctor", "demo"];
+    let commands = [
+        "run", "enrol", "roster", "roll", "ledger", "key", "doctor", "demo",
+    ];
     check(&[], &commands);
     check(
         &[],
@@ -73,6 +75,7 @@ fn every_command_explains_itself() {
         &["doctor"],
         &["camera", "models", "runtime", "disk", "clock"],
     );
+    check(&["key"], &["public half", "device.pub", "syncd enrol"]);
     check(&["demo"], &["--output", "--portraits", "contact sheet"]);
 }
 

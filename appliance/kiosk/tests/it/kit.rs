@@ -115,6 +115,8 @@ pub struct Kit {
     pub models: PathBuf,
     /// Lines of the configuration's `[device]` table besides the id.
     pub device: String,
+    /// Lines of the configuration's `[city]` table.
+    pub city: String,
     /// What runs the program in its place, which it gets as `"$0" "$@"`: a shell script.
     pub wrapped: Option<String>,
 }
@@ -126,6 +128,7 @@ impl Kit {
             directory: tempfile::tempdir().unwrap(),
             models: root().join("models/files"),
             device: String::new(),
+            city: String::new(),
             wrapped: None,
         }
     }
@@ -221,10 +224,16 @@ impl Kit {
 
     fn configure(&self) -> PathBuf {
         let mut text = String::new();
-        let Self { models, device, .. } = self;
+        let Self {
+            models,
+            device,
+            city,
+            ..
+        } = self;
         let quoted = |path: &Path| format!("{:?}", path.to_str().unwrap());
         writeln!(text, "[device]\nid = {DEVICE:?}\n{device}").unwrap();
         writeln!(text, "[data]\ndirectory = {}", quoted(&self.data())).unwrap();
+        writeln!(text, "[city]\n{city}").unwrap();
         let manifest = quoted(&root().join("models/manifest.toml"));
         let runtime = quoted(&setup().join("onnxruntime/libonnxruntime.so"));
         writeln!(text, "[models]\nmanifest = {manifest}\nruntime = {runtime}").unwrap();

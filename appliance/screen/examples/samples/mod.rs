@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imaging::Picture;
 use screen::{
-    Count, Date, FaceBox, FaceState, Hint, Looking, MeetingInfo, OtherMeans, Person, Scene,
+    Count, Date, FaceBox, FaceState, Hint, Looking, MeetingInfo, Note, OtherMeans, Person, Scene,
     TimeOfDay, Trouble, TroubleKind, View, Weekday, Welcome,
 };
 use vocabulary::RefusalReason;
@@ -71,6 +71,12 @@ pub fn all() -> Vec<(String, View)> {
         })
         .collect();
     samples.append(&mut by_secretary);
+    let mut noted = view(idle(meeting(), 12));
+    noted.note = Some(Note {
+        vi: "Chưa kết nối được với trung tâm; còn 12 bản ghi chờ gửi".to_owned(),
+        en: "the hub cannot be reached; 12 records wait".to_owned(),
+    });
+    samples.push(("idle-note".to_owned(), noted));
     samples
 }
 
@@ -86,6 +92,7 @@ pub fn view(scene: Scene) -> View {
         },
         now: at(8, 2),
         other_means: OtherMeans::InvitationOrSecretary,
+        note: None,
         scene,
     }
 }

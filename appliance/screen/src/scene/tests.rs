@@ -13,7 +13,7 @@ use vocabulary::RefusalReason;
 use super::paint;
 use crate::paint::Painter;
 use crate::view::{
-    Count, Date, FaceBox, FaceState, Hint, Looking, MeetingInfo, OtherMeans, Person, Scene,
+    Count, Date, FaceBox, FaceState, Hint, Looking, MeetingInfo, Note, OtherMeans, Person, Scene,
     TimeOfDay, Trouble, TroubleKind, View, Weekday, Welcome,
 };
 use crate::{BOLD_PATH, Canvas, Context, Fonts, REGULAR_PATH, Theme, draw};
@@ -252,6 +252,29 @@ fn a_refusal_offers_only_what_works_and_names_nobody() {
 }
 
 #[test]
+fn staff_are_told_where_it_takes_nothing_from_a_delegate() {
+    let context = context();
+    for (name, mut view) in samples::all() {
+        view.note = Some(Note {
+            vi: "Chưa kết nối được với trung tâm".to_owned(),
+            en: "the hub cannot be reached".to_owned(),
+        });
+        let nobody_there = matches!(
+            view.scene,
+            Scene::NoMeeting { .. }
+                | Scene::BeforeMeeting { .. }
+                | Scene::Idle { .. }
+                | Scene::AfterMeeting { .. }
+        );
+        let words = said(&view, &context);
+        let told = ["Chưa kết nối được với trung tâm", "the hub cannot"]
+            .iter()
+            .all(|part| words.contains(part));
+        assert_eq!(told, nobody_there, "{name}: {words}");
+    }
+}
+
+#[test]
 fn the_live_picture_fills_its_frame_and_is_mirrored() {
     let context = context();
     let mut picture = imaging::Picture::new(64, 48).unwrap();
@@ -391,11 +414,16 @@ fn odd_data_on_odd_targets_draws_without_panic_and_within_the_target() {
                 minute: 99,
             };
             let other_means = OtherMeans::InvitationOrSecretary;
+            let note = Some(Note {
+                vi: room.clone(),
+                en: room.clone(),
+            });
             let view = View {
                 room,
                 today,
                 now,
                 other_means,
+                note,
                 scene,
             };
             let mut target = Strict::new(width, height);
