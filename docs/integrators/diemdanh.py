@@ -31,6 +31,11 @@ EXCERPT_CHARS_MAX = 200
 STATUS_RETRIED = frozenset({429, 503})
 JSON = "application/json"
 CSV = "text/csv"
+EVENTS = "text/event-stream"
+# One event is one record, which is far smaller than a whole batch of them may be.
+EVENT_LINE_BYTES_MAX = 4 * 1024 * 1024
+# Between the end of a stream and the next one, so that a hub which ends it at once is not stormed.
+STREAM_PAUSE_S = 1.0
 
 
 class Problem(Exception):
@@ -57,6 +62,7 @@ class Hub:
     """
 
     def __init__(self, url: str, key: str, ca_file: str | None, timeout_s: float = TIMEOUT_S):
+        self._arguments = (url, key, ca_file, timeout_s)
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname:
             raise ValueError(f"the hub's address must be https://HOST[:PORT], not {url!r}")
@@ -149,19 +155,15 @@ class Hub:
         query = {} if revision is None else {"revision": revision}
         return self._json("GET", ["meetings", meeting, "roll"], query=query)
 
-    def roll_csv(self, meeting: str, revision: int | None = None) -> bytes:
-        """The same roll as a table, as the hub wrote it."""
-        query = {} if revision is None else {"revision": revision}
-        return self._ask("GET", ["meetings", meeting, "roll"], query=query, accept=CSV)
+    def roll_csv(self, meeting: str) -> bytes:
+        """The newest revision as a table, in UTF-8."""
+        return self._ask("GET", ["meetings", meeting, "roll"], accept=CSV)
 
-    def records(
-        self, after: str | None = None, every_s: float | None = None
-    ) -> Iterator[tuple[list[dict], str]]:
-        """Pages of the organisation's records and the cursor behind each.
+    def records(self, after: str | None = None) -> Iterator[tuple[list[dict], str]]:
+        """Pages of the organisation's records, and the cursor behind each, until no more are there.
 
         Work a page off, then keep its cursor, then take the next page: whoever starts again from
-        the kept cursor misses nothing, and after a crash sees one page twice at most. Without
-        `every_s` it ends when nothing more is there; with it, it asks again that often, for ever.
+        the kept cursor misses nothing, and after a crash sees one page twice at most.
         """
         while True:
             query = {"limit": 500} | ({"after": after} if after else {})
@@ -172,9 +174,25 @@ class Hub:
                 yield page["records"], page["next"]
             after = page["next"]
             if not page["more"]:
-                if every_s is None:
-                    return
-                time.sleep(every_s)
+                return
+
+    def follow(self, after: str) -> Iterator[tuple[dict, str]]:
+        """Records as they come, and the cursor behind each, for ever: server-sent events.
+
+        `after` is a cursor that `records` or this gave. A broken stream is taken up again behind
+        the last record; what `records` says of keeping cursors holds here too.
+        """
+        with Hub(*self._arguments) as own:
+            while True:
+                path, query = ["records", "live"], {"after": after}
+                stream = own._ask("GET", path, query=query, accept=EVENTS, read=False)
+                try:
+                    for record, after in _events(stream):
+                        yield record, after
+                except (OSError, http.client.HTTPException):
+                    pass  # It broke off, which is no other than that it ended.
+                own.close()
+                time.sleep(STREAM_PAUSE_S)
 
     # How a request is made.
 
@@ -183,9 +201,12 @@ class Hub:
         return json.loads(self._ask(method, path, query=query, body=packed))
 
     def _ask(
-        self, method: str, path: list[str], *, query=None, body=None, media=JSON, accept=JSON
-    ) -> bytes:
-        """One request, tried again while that may help: every request here may be repeated."""
+        self, method, path: list[str], *, query=None, body=None, media=JSON, accept=JSON, read=True
+    ):
+        """The answer to one request, as bytes or (`read` False) as the stream of them.
+
+        It is tried again while that may help: every request here may be repeated.
+        """
         if not all(path):
             raise ValueError("an id must not be empty")
         target = "/".join([self._base, *(quote(part, safe="") for part in path)])
@@ -196,7 +217,7 @@ class Hub:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             pause_s = random.uniform(0.5, 1.0) * 0.2 * 4**attempt
             try:
-                return self._once(method, target, headers, body)
+                return self._once(method, target, headers, body, read)
             except Problem as problem:
                 asked_s = problem.retry_after_s or 0.0
                 hopeless = problem.status not in STATUS_RETRIED or asked_s > RETRY_AFTER_S_MAX
@@ -212,9 +233,11 @@ class Hub:
             time.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, target: str, headers: dict, body: bytes | None) -> bytes:
+    def _once(self, method: str, target: str, headers: dict, body: bytes | None, read: bool):
         self._connection.request(method, target, body=body, headers=headers)
         answer = self._connection.getresponse()
+        if not read and answer.status == 200:
+            return answer
         content = answer.read(ANSWER_BYTES_MAX + 1)
         if len(content) > ANSWER_BYTES_MAX:
             self.close()
@@ -237,6 +260,19 @@ def _problem(content: bytes, request: str | None) -> dict:
     if not isinstance(body, dict):
         body = {"detail": content.decode(errors="replace")[:EXCERPT_CHARS_MAX]}
     return {"request": request} | body
+
+
+def _events(stream: http.client.HTTPResponse) -> Iterator[tuple[dict, str]]:
+    """The records of a stream of events, each with its id. Comments only show that it lives."""
+    event: dict[str, str] = {}
+    while line := stream.readline(EVENT_LINE_BYTES_MAX):
+        name, _, value = line.decode().rstrip("\r\n").partition(":")
+        if name in ("id", "data"):
+            event[name] = value.removeprefix(" ")
+        elif not name and not value and event:
+            if "id" in event and "data" in event:
+                yield json.loads(event["data"]), event["id"]
+            event = {}
 
 
 def _instant(at: datetime) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 
 from diemdanh import Hub, Problem
 
-MEETING = "hop-mau-01"
+MEETING = "hop-mau-02"
 POLL_S = 5.0
 
 
