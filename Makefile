@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help setup demo test bench accuracy fmt lint deny clean distclean
+.PHONY: help setup demo test simulate processes contract openapi bench accuracy fmt lint deny clean distclean
 
 help: ## show this help
 	@echo "Điểm Danh: takes the roll at a meeting-room door, by face."
@@ -22,6 +22,27 @@ demo: setup ## recognise real people from photographs and call the roll
 
 test: setup ## run all the tests
 	DIEMDANH_SET_UP=1 $(CARGO) test --locked --workspace --features kiosk/evaluate --no-fail-fast
+
+SEED ?= 1
+SEEDS ?= 200
+SECONDS ?= 60
+
+simulate: ## door, wire and city in virtual time under faults (SEED=first SEEDS=count)
+	$(CARGO) run --quiet --locked -p simulation -- --first $(SEED) --seeds $(SEEDS)
+
+processes: setup ## the real programs under kill -9 and a broken network (SEED= SECONDS=)
+	$(CARGO) build --quiet --locked -p kiosk -p daemon -p processes
+	$${CARGO_TARGET_DIR:-target}/debug/processes run --seed $(SEED) --seconds $(SECONDS) \
+		--programs $${CARGO_TARGET_DIR:-target}/debug
+
+contract: ## a running hub against its own OpenAPI document, from outside
+	@deploy/setup contract
+	$(CARGO) build --quiet --locked -p daemon
+	tests/contract/run
+
+openapi: ## write the OpenAPI document of the sync API anew
+	$(CARGO) run --quiet --locked -p daemon -- hub openapi >docs/openapi.json.part
+	mv docs/openapi.json.part docs/openapi.json
 
 bench: setup ## measure against OpenCV, faiss and bare SQLite (installs the peers first)
 	@deploy/setup peers
