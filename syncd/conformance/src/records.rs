@@ -196,9 +196,10 @@ impl Run {
             .send(client, 2, 1, std::slice::from_ref(&other))
             .await?;
         aside(&accepted, &other, QuarantineReason::Fork)?;
+        // No further than it was sent, maybe: a copy of this device has to send what it has.
         let through = accepted.position.committed_through;
         check!(
-            through == self.chain.next - 1,
+            (2..self.chain.next).contains(&through),
             "a fork moved the position to {through}"
         );
         Ok(())

@@ -143,12 +143,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 /// What it means that there is no answer.
 fn fate(error: &reqwest::Error) -> TransportError {
     let untrusted = causes(error).iter().any(|cause| {
-        let tls = cause.downcast_ref::<rustls::Error>().or_else(|| {
-            let io = cause.downcast_ref::<std::io::Error>()?;
-            io.get_ref()?.downcast_ref::<rustls::Error>()
-        });
         matches!(
-            tls,
+            tls(*cause),
             Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
         )
     });
@@ -170,6 +166,17 @@ fn fate(error: &reqwest::Error) -> TransportError {
     }
 }
 
+/// The error of TLS in another one. An error of input and output hides what it carries from
+/// `source`, and may carry another of its kind.
+fn tls<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    loop {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        error = error.downcast_ref::<std::io::Error>()?.get_ref()?;
+    }
+}
+
 /// What an error came from, and so on.
 fn causes(error: &reqwest::Error) -> Vec<&(dyn std::error::Error + 'static)> {
     let mut all = Vec::new();
@@ -184,6 +191,14 @@ fn causes(error: &reqwest::Error) -> Vec<&(dyn std::error::Error + 'static)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_tls_is_found_within_errors_of_input_and_output() {
+        let found = rustls::CertificateError::UnknownIssuer;
+        let inner = std::io::Error::other(rustls::Error::InvalidCertificate(found));
+        assert!(tls(&std::io::Error::other(inner)).is_some());
+        assert!(tls(&std::io::Error::other("closed")).is_none());
+    }
 
     #[test]
     fn only_the_address_of_a_hub_is_taken() {

@@ -11,6 +11,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use hub::model::{ApiKeyId, KeyRole};
+use hub::sandbox::{self, Sandbox};
+use hub::store::sqlite::{self, SqliteOptions, SqliteStore};
 use hub::{Hub, ModelPaths, Options, admin};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -263,12 +265,11 @@ pub fn run(command: &HubCommand) -> anyhow::Result<ExitCode> {
         HubCommand::Serve(args) => serve(args)?,
         HubCommand::Admin(args) => admin(args)?,
         HubCommand::Backup { data, file } => {
-            let hub = open(data, Options::default())?;
-            hub::backup(&hub, file)?;
+            SqliteStore::open(data, SqliteOptions::default())?.backup(file)?;
             println!("{}", file.display());
         }
         HubCommand::Restore { data, file } => {
-            hub::restore(data, file)?;
+            sqlite::restore(file, data, &SqliteOptions::default().entropy)?;
             println!("restored; start the hub, and devices send again what came later");
         }
         HubCommand::Openapi => print!("{}", wire::openapi::text()),
@@ -298,7 +299,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .context("the asynchronous runtime cannot be started")?;
     let hub = open(&args.data, options)?;
     if args.sandbox {
-        print!("{}", hub::sandbox::fill(&hub)?);
+        say(&sandbox::fill(&hub)?);
     }
     runtime.block_on(async {
         let listener = TcpListener::bind(args.listen)
@@ -316,6 +317,20 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         hub::serve(hub, listener, stopped).await?;
         Ok(())
     })
+}
+
+/// What an integrator needs to begin.
+fn say(sandbox: &Sandbox) {
+    println!("An invented city, organisation {}.", sandbox.organisation);
+    let meetings: Vec<&str> = sandbox.meetings.iter().map(MeetingId::as_str).collect();
+    println!("Meetings: {}", meetings.join(", "));
+    if let Some(secrets) = &sandbox.secrets {
+        println!("These are shown once:");
+        println!("  integrator's key  {}", secrets.integrator);
+        println!("  secretary's key   {}", secrets.secretary);
+        println!("  operator's key    {}", secrets.operator);
+        println!("  device {}    {}", sandbox::DEVICE, secrets.token);
+    }
 }
 
 fn admin(args: &AdminArgs) -> anyhow::Result<()> {
