@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help setup demo test simulate processes contract openapi bench accuracy fmt lint deny clean distclean
+.PHONY: help setup demo test simulate processes contract openapi bench accuracy fmt lint deny
+.PHONY: clean distclean
 
 help: ## show this help
 	@echo "Điểm Danh: takes the roll at a meeting-room door, by face."

@@ -121,8 +121,7 @@ fn authority_of(token: &str) -> anyhow::Result<Digest> {
 fn read_sealing_key(path: &Path) -> anyhow::Result<[u8; 32]> {
     let bytes = file::read_bounded(path, SMALL_FILE_BYTES_MAX).with_context(|| {
         format!(
-            "{}: the kiosk's public key cannot be read; any kiosk command that uses its key, such \
-             as `kiosk roster list`, writes it",
+            "{}: the kiosk's public key cannot be read; `kiosk key` makes it",
             path.display()
         )
     })?;

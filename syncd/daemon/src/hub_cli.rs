@@ -384,20 +384,7 @@ fn admin(args: &AdminArgs) -> anyhow::Result<()> {
             role,
             scope,
             label,
-        } => {
-            let role = match role {
-                Role::Integrator => KeyRole::Integrator,
-                Role::Secretary => KeyRole::Secretary,
-                Role::Operator => KeyRole::Operator,
-            };
-            let scopes = if scope.is_empty() {
-                None
-            } else {
-                Some(admin::scopes(scope)?)
-            };
-            let key = admin::new_key(&hub, &read(organisation)?, role, scopes, label)?;
-            println!("{key}");
-        }
+        } => new_key(&hub, &read(organisation)?, *role, scope, label)?,
         AdminCommand::Keys { organisation } => keys(&hub, &read(organisation)?)?,
         AdminCommand::RevokeKey { key } => {
             let key = ApiKeyId::new(key).with_context(|| format!("`{key}` is no key's id"))?;
@@ -415,6 +402,28 @@ fn admin(args: &AdminArgs) -> anyhow::Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+fn new_key(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    role: Role,
+    scope: &[String],
+    label: &str,
+) -> anyhow::Result<()> {
+    let role = match role {
+        Role::Integrator => KeyRole::Integrator,
+        Role::Secretary => KeyRole::Secretary,
+        Role::Operator => KeyRole::Operator,
+    };
+    let scopes = if scope.is_empty() {
+        None
+    } else {
+        Some(admin::scopes(scope)?)
+    };
+    let key = admin::new_key(hub, organisation, role, scopes, label)?;
+    println!("{key}");
     Ok(())
 }
 

@@ -36,7 +36,8 @@ pub enum IdentityError {
         source: std::io::Error,
     },
     /// The file is not one that this program wrote.
-    #[error("{}: this is no identity of a device; remove it and enrol the device again", path.display())]
+    #[error("{}: this is no identity of a device; remove it and enrol the device again",
+        path.display())]
     Damaged {
         /// Which file.
         path: PathBuf,

@@ -32,6 +32,12 @@ use config::{Config, LogFormat};
 const TOKEN_BYTES_MAX: u64 = 4096;
 
 fn main() -> ExitCode {
+    // The hub looks at portraits by ONNX Runtime, and no thread may run when this is forbidden.
+    #[cfg(feature = "hub")]
+    if let Err(error) = hub::forbid_telemetry() {
+        eprintln!("syncd: {error}");
+        return ExitCode::FAILURE;
+    }
     let cli = Cli::parse();
     match start(&cli) {
         Ok(code) => code,

@@ -28,5 +28,8 @@ pub mod tls;
 
 pub use backup::{backup, restore};
 pub use hub::{Clock, Hub, HubError, Options};
+/// To be called first thing in `main`: the runtime that portraits are looked at with may otherwise
+/// tell its makers.
+pub use inference::forbid_telemetry;
 pub use portrait::{ModelPaths, ModelsError};
 pub use server::{ServeError, serve};

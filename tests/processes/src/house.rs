@@ -44,7 +44,7 @@ const PEOPLE: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// Frames of each portrait in the evening's recording, and of the first one's absence.
+/// Frames of each recording.
 const FRAMES: usize = 15;
 
 /// The city and the door.
@@ -104,8 +104,7 @@ impl House {
             "processes",
         ];
         house.key = house.admin(&key)?;
-        // Any command of the kiosk makes its key and writes the public half.
-        house.done(house.kiosk(&["roster", "list"]))?;
+        house.done(house.kiosk(&["key"]))?;
         Ok(house)
     }
 
@@ -209,8 +208,8 @@ impl House {
     pub fn wait_for_roster(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
-            let listed = self.done(self.kiosk(&["roster", "list"]))?;
-            if listed.contains(MEETING) {
+            let listed = self.kiosk(&["roster", "list"]).output()?;
+            if String::from_utf8_lossy(&listed.stdout).contains(MEETING) {
                 return Ok(());
             }
             ensure!(
@@ -223,25 +222,27 @@ impl House {
         }
     }
 
-    /// Replays people at the door's camera, killing the kiosk once in the middle.
+    /// Replays people at the door's camera, one recording each, killing the kiosk once in the middle
+    /// of the first.
     pub fn evening(&mut self) -> anyhow::Result<()> {
-        let recording = self.path("kiosk/recording");
-        fs::create_dir_all(&recording)?;
-        for (index, (_, _, shown)) in PEOPLE.iter().enumerate() {
+        for (index, (person, _, shown)) in PEOPLE.iter().enumerate() {
+            let recording = self.path("kiosk").join(format!("recording-{person}"));
+            fs::create_dir(&recording)?;
             let from = self.root.join(".setup/portraits").join(shown);
             for frame in 0..FRAMES {
-                let name = format!("{:03}.jpg", index * FRAMES + frame);
-                fs::copy(&from, recording.join(name))?;
+                fs::copy(&from, recording.join(format!("{frame:03}.jpg")))?;
             }
+            self.own(&recording, KIOSK_ACCOUNT)?;
+            let recording = recording.to_string_lossy().into_owned();
+            let run = ["run", "--replay", &recording];
+            if index == 0 {
+                let mut first = self.logged(self.kiosk(&run), "kiosk.log")?;
+                std::thread::sleep(Duration::from_millis(700));
+                first.kill()?;
+                first.wait()?;
+            }
+            self.done(self.kiosk(&run))?;
         }
-        self.own(&recording, KIOSK_ACCOUNT)?;
-        let recording = recording.to_string_lossy().into_owned();
-        let run = ["run", "--replay", &recording];
-        let mut first = self.logged(self.kiosk(&run), "kiosk.log")?;
-        std::thread::sleep(Duration::from_millis(700));
-        first.kill()?;
-        first.wait()?;
-        self.done(self.kiosk(&run))?;
         Ok(())
     }
 
