@@ -80,9 +80,9 @@ pub struct Held {
 
 /// What to do about a batch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
+pub struct Decision<'a> {
     /// What to hold from now on, in order.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<Taken<'a>>,
     /// What to keep aside from now on, in order.
     pub aside: Vec<Aside>,
     /// What of the batch is kept aside, from now on or already.
@@ -103,7 +103,7 @@ pub struct Decision {
 
 /// A record to hold.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taken {
+pub struct Taken<'a> {
     /// Where in the batch, from 0.
     pub index: usize,
     /// Its number.
@@ -111,18 +111,39 @@ pub struct Taken {
     /// The digest of its bytes.
     pub digest: Digest,
     /// What it says.
-    pub record: Record,
+    pub record: &'a Record,
 }
 
 /// A record to keep aside.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aside {
     /// Where in the batch, from 0.
     pub index: usize,
     /// Its number by its place, its digest, and why.
     pub what: Quarantined,
+}
+
+/// One record of a batch, looked at by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    /// The digest of its bytes.
+    pub digest: Digest,
     /// What it says, where it decodes.
     pub record: Option<Record>,
+}
+
+/// Looks at each record by itself: all of the work that needs no store, so that whoever holds a
+/// store's lock need not wait for it.
+///
+/// # Errors
+/// [`BatchError`] when it is no batch; nothing is looked at then.
+pub fn examine(batch: &Batch) -> Result<Vec<Examined>, BatchError> {
+    places(batch)?;
+    let examine = |bytes: &Vec<u8>| Examined {
+        digest: record::digest(bytes),
+        record: Record::decode(bytes).ok(),
+    };
+    Ok(batch.records.iter().map(examine).collect())
 }
 
 /// The places of a batch that [`Known`] has to cover, with one before and one behind.
@@ -145,7 +166,7 @@ pub fn places(batch: &Batch) -> Result<std::ops::RangeInclusive<u64>, BatchError
     Ok(first.0 - 1..=first.0 + count as u64)
 }
 
-/// Decides what becomes of a batch of `device`.
+/// Decides what becomes of a batch of `device`; `examined` is what [`examine`] says of it.
 ///
 /// - What is held already under the same digest is a success. Under another one it is a
 ///   [`QuarantineReason::Fork`], and so is every record that follows on a fork.
@@ -158,7 +179,12 @@ pub fn places(batch: &Batch) -> Result<std::ops::RangeInclusive<u64>, BatchError
 ///
 /// # Errors
 /// [`BatchError`] when it is no batch.
-pub fn decide(device: &DeviceId, batch: &Batch, known: Known) -> Result<Decision, BatchError> {
+pub fn decide<'a>(
+    device: &DeviceId,
+    batch: &Batch,
+    examined: &'a [Examined],
+    known: Known,
+) -> Result<Decision<'a>, BatchError> {
     let places = places(batch)?;
     let (first, last) = (batch.first.0, places.end() - 1);
     let mut notes = Vec::new();
@@ -191,8 +217,8 @@ pub fn decide(device: &DeviceId, batch: &Batch, known: Known) -> Result<Decision
         batch,
         known,
     };
-    for (index, bytes) in batch.records.iter().enumerate() {
-        judge.judge(index, bytes, &mut decision);
+    for (index, one) in examined.iter().enumerate() {
+        judge.judge(index, one, &mut decision);
     }
     decision.at_acknowledged = judge.known.held.get(&last).map(|held| held.digest);
     Ok(decision)
@@ -222,10 +248,10 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn judge(&mut self, index: usize, bytes: &[u8], decision: &mut Decision) {
+    fn judge<'a>(&mut self, index: usize, one: &'a Examined, decision: &mut Decision<'a>) {
         let place = self.batch.first.0 + index as u64;
         let sequence = Sequence(place);
-        let digest = record::digest(bytes);
+        let digest = one.digest;
         let held = self.known.held.get(&place);
         if held.is_some_and(|held| held.digest == digest) {
             return;
@@ -240,18 +266,14 @@ impl Judge<'_> {
             decision.quarantined.push(what);
             return;
         }
-        let decoded = Record::decode(bytes).ok();
-        match self.fault(place, digest, decoded.as_ref()) {
+        let decoded = one.record.as_ref();
+        match self.fault(place, digest, decoded) {
             Some(why) => {
                 what.why = why;
                 self.known.aside.insert((place, digest), why);
                 decision.notes.push(NoteKind::KeptAside(what));
                 decision.quarantined.push(what);
-                decision.aside.push(Aside {
-                    index,
-                    what,
-                    record: decoded,
-                });
+                decision.aside.push(Aside { index, what });
             }
             None => {
                 if let Some(record) = decoded {
@@ -298,13 +320,13 @@ impl Judge<'_> {
         (!follows || !is_followed).then_some(QuarantineReason::BrokenChain)
     }
 
-    fn take(
+    fn take<'a>(
         &mut self,
         index: usize,
         sequence: Sequence,
         digest: Digest,
-        record: Record,
-        decision: &mut Decision,
+        record: &'a Record,
+        decision: &mut Decision<'a>,
     ) {
         let previous = record.previous;
         if sequence == Sequence::FIRST {

@@ -7,7 +7,7 @@ use rusqlite::TransactionBehavior;
 use vocabulary::{DeviceId, WallTime};
 
 use super::{Writer, database, ingest, lock};
-use crate::ingest::Batch;
+use crate::ingest::{Batch, Examined, examine};
 use crate::model::Ingested;
 use crate::store::StoreError;
 
@@ -15,6 +15,15 @@ use crate::store::StoreError;
 const TOGETHER_MAX: usize = 16;
 
 pub(super) type Answer = Result<Ingested, StoreError>;
+
+/// A batch with what it says and where it comes from.
+#[derive(Clone, Copy)]
+pub(super) struct Arrived<'a> {
+    pub(super) device: &'a DeviceId,
+    pub(super) batch: &'a Batch,
+    pub(super) examined: &'a [Examined],
+    pub(super) now: WallTime,
+}
 
 /// The batches that wait. It is empty whenever nobody waits.
 #[derive(Default)]
@@ -25,8 +34,20 @@ pub(super) struct Queue {
 struct Job {
     device: DeviceId,
     batch: Batch,
+    examined: Vec<Examined>,
     now: WallTime,
     answer: Mutex<Option<Answer>>,
+}
+
+impl Job {
+    fn arrived(&self) -> Arrived<'_> {
+        Arrived {
+            device: &self.device,
+            batch: &self.batch,
+            examined: &self.examined,
+            now: self.now,
+        }
+    }
 }
 
 impl Queue {
@@ -38,11 +59,17 @@ impl Queue {
         batch: &Batch,
         now: WallTime,
     ) -> Answer {
+        let examined = examine(batch)?;
         match writer.try_lock() {
             Ok(mut writer) => {
                 let others = self.next();
-                let mut all = vec![(device, batch, now)];
-                all.extend(others.iter().map(|job| (&job.device, &job.batch, job.now)));
+                let mut all = vec![Arrived {
+                    device,
+                    batch,
+                    examined: &examined,
+                    now,
+                }];
+                all.extend(others.iter().map(|job| job.arrived()));
                 let mut answers = writer.take(&all);
                 deliver(&others, answers.drain(1..));
                 answers.pop().unwrap_or(Err(StoreError::Failed))
@@ -51,6 +78,7 @@ impl Queue {
                 let job = Arc::new(Job {
                     device: device.clone(),
                     batch: batch.clone(),
+                    examined,
                     now,
                     answer: Mutex::new(None),
                 });
@@ -72,10 +100,7 @@ impl Queue {
                 // Only a panic between taking the job from the queue and answering gets here.
                 return Err(StoreError::Failed);
             }
-            let all: Vec<_> = jobs
-                .iter()
-                .map(|job| (&job.device, &job.batch, job.now))
-                .collect();
+            let all: Vec<_> = jobs.iter().map(|job| job.arrived()).collect();
             deliver(&jobs, writer.take(&all).into_iter());
         }
     }
@@ -96,7 +121,7 @@ fn deliver(jobs: &[Arc<Job>], answers: impl Iterator<Item = Answer>) {
 
 impl Writer {
     /// Takes batches in one transaction; gives one answer for each, in order.
-    pub(super) fn take(&mut self, batches: &[(&DeviceId, &Batch, WallTime)]) -> Vec<Answer> {
+    pub(super) fn take(&mut self, batches: &[Arrived<'_>]) -> Vec<Answer> {
         if self.failed {
             return vec![Err(StoreError::Failed); batches.len()];
         }
@@ -104,18 +129,15 @@ impl Writer {
             .unwrap_or_else(|error| vec![Err(error); batches.len()])
     }
 
-    fn take_all(
-        &mut self,
-        batches: &[(&DeviceId, &Batch, WallTime)],
-    ) -> Result<Vec<Answer>, StoreError> {
+    fn take_all(&mut self, batches: &[Arrived<'_>]) -> Result<Vec<Answer>, StoreError> {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut answers = Vec::with_capacity(batches.len());
-        for (device, batch, now) in batches {
+        for one in batches {
             // What one batch did before it failed is undone without the others'.
             let part = transaction.savepoint()?;
-            let answer = ingest::take(&part, device, batch, *now);
+            let answer = ingest::take(&part, one.device, one.batch, one.examined, one.now);
             match answer {
                 Ok(_) => part.commit()?,
                 Err(_) => part.finish()?,

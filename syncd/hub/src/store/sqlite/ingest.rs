@@ -9,7 +9,7 @@ use vocabulary::{DeviceId, Digest, Epoch, MeetingId, Sequence, WallTime};
 use super::convert::{self, Numbered, signed};
 use super::database::damaged;
 use super::{devices, notes, organisations};
-use crate::ingest::{Batch, Decision, Held, Known, Taken, believed_head, decide, places};
+use crate::ingest::{Batch, Decision, Examined, Held, Known, Taken, believed_head, decide, places};
 use crate::model::{Commit, Ingested, KeptHead, NoteKind, Position, QuarantineReason};
 use crate::store::{ASIDE_BYTES_MAX, EPOCHS_MAX, StoreError};
 
@@ -26,13 +26,14 @@ pub(super) fn take(
     c: &Connection,
     device: &DeviceId,
     batch: &Batch,
+    examined: &[Examined],
     now: WallTime,
 ) -> Result<Ingested, StoreError> {
     let row = devices::ingest_row(c, device)?;
     let places = places(batch)?;
     let epoch = find_epoch(c, row.number, batch.epoch)?;
     let known = known(c, &row, epoch.as_ref(), batch, places)?;
-    let decision = decide(device, batch, known)?;
+    let decision = decide(device, batch, examined, known)?;
     let ingested = Ingested {
         position: Position {
             epoch: batch.epoch,
@@ -272,7 +273,7 @@ struct Pen<'a> {
 
 impl Pen<'_> {
     /// Writes the records and how far the epoch is; says which commit numbers they got.
-    fn write(&mut self, decision: &Decision) -> Result<Option<(Commit, Commit)>, StoreError> {
+    fn write(&mut self, decision: &Decision<'_>) -> Result<Option<(Commit, Commit)>, StoreError> {
         let before = newest_commit(self.c)?;
         let mut number = before;
         let mut insert = self.c.prepare_cached(
@@ -308,7 +309,7 @@ impl Pen<'_> {
         Ok((number > before).then_some((Commit(before + 1), Commit(number))))
     }
 
-    fn write_aside(&self, decision: &Decision, number: &mut u64) -> Result<(), StoreError> {
+    fn write_aside(&self, decision: &Decision<'_>, number: &mut u64) -> Result<(), StoreError> {
         let mut total = self.device.aside_bytes;
         for aside in &decision.aside {
             *number += 1;
@@ -345,7 +346,7 @@ impl Pen<'_> {
         Ok(())
     }
 
-    fn write_epoch(&self, decision: &Decision) -> Result<(), StoreError> {
+    fn write_epoch(&self, decision: &Decision<'_>) -> Result<(), StoreError> {
         let newest = decision
             .taken
             .last()
@@ -369,7 +370,7 @@ impl Pen<'_> {
 
     /// The number of the meeting that a record belongs to: the one that it names, or for what is
     /// said about another record, that one's.
-    fn meeting_of(&mut self, taken: &Taken) -> Result<Option<i64>, StoreError> {
+    fn meeting_of(&mut self, taken: &Taken<'_>) -> Result<Option<i64>, StoreError> {
         let body = &taken.record.body;
         if let Some(meeting) = body.meeting() {
             return self.named_meeting(meeting).map(Some);
@@ -422,7 +423,7 @@ impl Pen<'_> {
         Ok(found.flatten())
     }
 
-    fn write_notes(&self, decision: &Decision) -> Result<(), StoreError> {
+    fn write_notes(&self, decision: &Decision<'_>) -> Result<(), StoreError> {
         for kind in &decision.notes {
             self.note(kind)?;
         }

@@ -120,12 +120,26 @@ fn a_batch_that_fails_takes_no_other_with_it() {
     let nobody = Ledger::with_faults("kiosk-9", 1, 3);
     let mut empty = good.batch(1, 3);
     empty.records.clear();
-    let all = [
-        (&nobody.device, &nobody.all(), START),
-        (&good.device, &good.batch(1, 2), START),
-        (&good.device, &empty, START),
-        (&good.device, &good.batch(3, 3), START),
+    let batches = [
+        (&nobody.device, nobody.all()),
+        (&good.device, good.batch(1, 2)),
+        (&good.device, empty),
+        (&good.device, good.batch(3, 3)),
     ];
+    let examined: Vec<_> = batches
+        .iter()
+        .map(|(_, batch)| crate::ingest::examine(batch).unwrap_or_default())
+        .collect();
+    let all: Vec<_> = batches
+        .iter()
+        .zip(&examined)
+        .map(|((device, batch), examined)| batches::Arrived {
+            device,
+            batch,
+            examined,
+            now: START,
+        })
+        .collect();
     let answers = lock(&city.store.writer).take(&all);
     let taken: Vec<_> = answers
         .iter()
