@@ -36,7 +36,7 @@ processes: setup ## the real programs under kill -9 and a broken network (SEED= 
 	$${CARGO_TARGET_DIR:-target}/debug/processes run --seed $(SEED) --seconds $(SECONDS) \
 		--programs $${CARGO_TARGET_DIR:-target}/debug
 
-contract: ## a running hub against its own OpenAPI document, from outside
+contract: setup ## a running hub against its own OpenAPI document, from outside
 	@deploy/setup contract
 	$(CARGO) build --quiet --locked -p daemon
 	tests/contract/run

@@ -60,11 +60,12 @@ async fn enrol(client: &mut Client, world: &mut World) -> Result<(), String> {
         },
     };
     let path = "/device/enrolment";
-    let first: Enrolled = client
-        .post(Who::Token, path, &request)
-        .await?
-        .expect(200)?
-        .json()?;
+    let reply = client.post(Who::Token, path, &request).await?;
+    check!(
+        reply.problem(P::TokenUsed).is_err(),
+        "the token was used before; run this with a new one"
+    );
+    let first: Enrolled = reply.expect(200)?.json()?;
     let again: Enrolled = client
         .post(Who::Token, path, &request)
         .await?

@@ -222,8 +222,8 @@ impl House {
         }
     }
 
-    /// Replays people at the door's camera, one recording each, killing the kiosk once in the middle
-    /// of the first.
+    /// Replays people at the door's camera, one recording each, and kills the kiosk once in the
+    /// middle of the first.
     pub fn evening(&mut self) -> anyhow::Result<()> {
         for (index, (person, _, shown)) in PEOPLE.iter().enumerate() {
             let recording = self.path("kiosk").join(format!("recording-{person}"));
