@@ -66,6 +66,9 @@ pub struct Options {
     pub models: Option<ModelPaths>,
     /// What tells the time.
     pub clock: Clock,
+    /// Whether webhooks may lead to private addresses, and be without TLS: for a receiver within
+    /// the city's own network, and for trying things out.
+    pub private_webhooks: bool,
 }
 
 impl Default for Options {
@@ -74,6 +77,7 @@ impl Default for Options {
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             models: None,
             clock: Arc::new(system_time),
+            private_webhooks: false,
         }
     }
 }
@@ -124,6 +128,7 @@ pub struct Hub {
     pub(crate) identity: StoreIdentity,
     pub(crate) ca: Arc<Ca>,
     pub(crate) names: Vec<String>,
+    pub(crate) private_webhooks: bool,
     pub(crate) sealing: KeyStoreSealing,
     pub(crate) portraits: Result<Portraits, String>,
     pub(crate) rosters: RosterCache,
@@ -188,6 +193,7 @@ impl Hub {
             embedded,
             ca: Arc::new(ca),
             names: options.names,
+            private_webhooks: options.private_webhooks,
             sealing: KeyStoreSealing::new(Arc::new(keys)),
             portraits,
             rosters: RosterCache::default(),

@@ -25,6 +25,7 @@ mod server;
 pub mod store;
 pub mod times;
 pub mod tls;
+mod webhook;
 
 pub use backup::{backup, restore};
 pub use hub::{Clock, Hub, HubError, Options};

@@ -5,6 +5,7 @@ mod city;
 mod device;
 mod meeting;
 mod record;
+mod webhook;
 
 pub use city::{
     Change, Enrolment, Organisation, Origin, Page, Person, PersonDetails, Quality, Reference,
@@ -23,3 +24,4 @@ pub use record::{
     Commit, Cursor, Ingested, KeptHead, Note, NoteKind, NoteNumber, Position, QuarantineReason,
     Quarantined, RecordPage, RevisionInputs, RollRevision, StoreIdentity, StoredRecord, Totals,
 };
+pub use webhook::{KeptWebhook, Webhook, WebhookId, WebhookState};

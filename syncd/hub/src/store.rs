@@ -21,9 +21,10 @@ use crate::ingest::Batch;
 use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Cursor, Device, DeviceCertificate,
     DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health, Ingested, KeptHead,
-    KeptKey, Meeting, MeetingPlan, MeetingQuery, MeetingReference, Note, NoteNumber, Organisation,
-    Page, Person, PersonDetails, Position, RecordPage, RevisionInputs, Room, RosterSnapshot,
-    RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals,
+    KeptKey, KeptWebhook, Meeting, MeetingPlan, MeetingQuery, MeetingReference, Note, NoteNumber,
+    Organisation, Page, Person, PersonDetails, Position, RecordPage, RevisionInputs, Room,
+    RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals,
+    Webhook, WebhookId, WebhookState,
 };
 
 /// Most organisations of one hub.
@@ -52,6 +53,9 @@ pub const ASIDE_BYTES_MAX: u64 = 256 << 20;
 /// Most records of one meeting that a roll is made from: twenty thousand people who come and go
 /// five times.
 pub const ROLL_RECORDS_MAX: usize = 200_000;
+
+/// Most webhooks of one organisation.
+pub const WEBHOOKS_MAX: u64 = 16;
 
 /// For how long after its planned end a meeting still follows what changes about its people. A
 /// meeting may run late; one of last year does not get a new roster because a name changes.
@@ -608,4 +612,54 @@ pub trait Store: Send + Sync {
         after: NoteNumber,
         limit: u32,
     ) -> Result<Vec<Note>, StoreError>;
+
+    // Webhooks.
+
+    /// Makes a webhook that is told of what is committed from now on, or changes its address; one
+    /// that was given up is tried again then.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the organisation; [`StoreError::TooMany`] beyond
+    /// [`WEBHOOKS_MAX`].
+    fn put_webhook(&self, webhook: &Webhook, now: WallTime) -> Result<Change, StoreError>;
+
+    /// The webhooks of an organisation in order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn webhooks(&self, organisation: &OrganisationId) -> Result<Vec<KeptWebhook>, StoreError>;
+
+    /// Takes a webhook away. Also a success when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn delete_webhook(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+    ) -> Result<Change, StoreError>;
+
+    /// Takes into hand until a time, for the caller alone, webhooks that are due and behind which
+    /// something was committed. Whoever does not come back until then has lost it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn claim_webhooks(
+        &self,
+        now: WallTime,
+        until: WallTime,
+        limit: u32,
+    ) -> Result<Vec<KeptWebhook>, StoreError>;
+
+    /// Keeps how far a webhook has been, and gives it out of hand. Nothing happens when it was
+    /// taken away meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn put_webhook_state(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+        state: &WebhookState,
+    ) -> Result<Change, StoreError>;
 }

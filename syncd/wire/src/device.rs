@@ -258,7 +258,8 @@ pub struct SendRecords {
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordsAccepted {
-    /// Where the hub stands now.
+    /// Where the hub stands now, but not beyond the last record here: it may have more from a clone
+    /// of the device, which this one never had.
     pub position: Position,
     /// Records that are kept aside for people to look at. They are acknowledged like all others.
     pub quarantined: Vec<Quarantined>,

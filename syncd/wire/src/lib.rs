@@ -16,6 +16,7 @@ pub mod problem;
 pub mod roll;
 pub mod scalar;
 pub mod table;
+pub mod webhook;
 
 pub use operation::{Access, Operation, Scope};
 pub use problem::{Problem, ProblemType};

@@ -70,6 +70,9 @@ schemas! {
     Devices: crate::fleet::Devices,
     EnrolmentToken: crate::fleet::EnrolmentToken,
     Notes: crate::fleet::Notes,
+    PutWebhook: crate::webhook::PutWebhook,
+    Webhook: crate::webhook::Webhook,
+    Webhooks: crate::webhook::Webhooks,
     Problem: Problem,
 }
 

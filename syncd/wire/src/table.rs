@@ -420,4 +420,51 @@ pub const OPERATIONS: &[Operation] = &[
         problems: &[P::NotFound, P::Conflict],
         ..PLAIN
     },
+    Operation {
+        id: "listWebhooks",
+        path: "/webhooks",
+        access: Access::Key(Scope::WebhooksWrite),
+        about: "All webhooks, and how their deliveries go.",
+        answer: Content::Json("Webhooks"),
+        ..PLAIN
+    },
+    Operation {
+        id: "getWebhook",
+        path: "/webhooks/{webhook}",
+        access: Access::Key(Scope::WebhooksWrite),
+        about: "A webhook, and how its deliveries go.",
+        answer: Content::Json("Webhook"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putWebhook",
+        method: "PUT",
+        path: "/webhooks/{webhook}",
+        access: Access::Key(Scope::WebhooksWrite),
+        about: "Makes a webhook, or changes its address; it is tried again then.",
+        request: Content::Json("PutWebhook"),
+        answer: Content::Json("Webhook"),
+        problems: &[P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "deleteWebhook",
+        method: "DELETE",
+        path: "/webhooks/{webhook}",
+        access: Access::Key(Scope::WebhooksWrite),
+        about: "Takes a webhook away. A success also when it is not there.",
+        status: 204,
+        ..PLAIN
+    },
+    Operation {
+        id: "retryWebhook",
+        method: "POST",
+        path: "/webhooks/{webhook}/retry",
+        access: Access::Key(Scope::WebhooksWrite),
+        about: "Goes on delivering at once, from where it was, also when it was given up.",
+        answer: Content::Json("Webhook"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
 ];

@@ -14,8 +14,10 @@ mod rolls;
 mod rooms;
 mod rosters;
 mod sheet;
+mod webhooks;
 
 pub(crate) use device::RosterCache;
+pub(crate) use records::record_out;
 
 use std::sync::Arc;
 
@@ -73,6 +75,11 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("revokeDevice", fleet::revoke),
     ("reinstateDevice", fleet::reinstate),
     ("makeToken", fleet::token),
+    ("listWebhooks", webhooks::list),
+    ("getWebhook", webhooks::get),
+    ("putWebhook", webhooks::put),
+    ("deleteWebhook", webhooks::delete),
+    ("retryWebhook", webhooks::retry),
 ];
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn kind(bytes: &[u8]) -> Option<String> {
     }
 }
 
-pub(super) fn record_out(record: StoredRecord) -> api::Record {
+pub(crate) fn record_out(record: StoredRecord) -> api::Record {
     api::Record {
         device: Id(record.device),
         epoch: record.epoch.into(),

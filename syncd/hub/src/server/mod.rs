@@ -84,6 +84,7 @@ pub async fn serve(
     let acceptor = TlsAcceptor::from(server_config(&hub.ca, shown.clone())?);
     let address = listener.local_addr().map_err(ServeError::Socket)?;
     tracing::info!(%address, authority = %crate::ca::hex(&hub.ca.fingerprint().0), "serving");
+    tokio::spawn(crate::webhook::run(hub.clone()));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     let mut housekeeping = interval(HOUSEKEEPING_EVERY);

@@ -16,6 +16,7 @@ mod records;
 mod rolls;
 mod rosters;
 mod threads;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         records::CASES,
         rolls::CASES,
         threads::CASES,
+        webhooks::CASES,
     ]
     .concat()
 }

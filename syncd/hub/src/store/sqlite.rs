@@ -22,6 +22,7 @@ mod rosters;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,10 +40,10 @@ use crate::ingest::Batch;
 use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Commit, Cursor, Device,
     DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health,
-    Ingested, KeptHead, KeptKey, Meeting, MeetingPlan, MeetingQuery, MeetingReference, Note,
-    NoteNumber, Organisation, Page, Person, PersonDetails, Position, RecordPage, RevisionInputs,
-    Room, RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse,
-    Totals,
+    Ingested, KeptHead, KeptKey, KeptWebhook, Meeting, MeetingPlan, MeetingQuery, MeetingReference,
+    Note, NoteNumber, Organisation, Page, Person, PersonDetails, Position, RecordPage,
+    RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord,
+    Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
 };
 
 /// The name of the store's file in a hub's directory.
@@ -603,5 +604,53 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Note>, StoreError> {
         self.read(|c| notes::after(c, organisation, after, limit))
+    }
+
+    fn put_webhook(&self, webhook: &Webhook, now: WallTime) -> Result<Change, StoreError> {
+        self.write(|t| {
+            let incarnation = records::identity(t)?.incarnation;
+            webhooks::put(t, webhook, incarnation, now)
+        })
+    }
+
+    fn webhooks(&self, organisation: &OrganisationId) -> Result<Vec<KeptWebhook>, StoreError> {
+        self.read(|c| webhooks::all(c, organisation))
+    }
+
+    fn delete_webhook(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+    ) -> Result<Change, StoreError> {
+        self.write(|t| webhooks::delete(t, organisation, id))
+    }
+
+    fn claim_webhooks(
+        &self,
+        now: WallTime,
+        until: WallTime,
+        limit: u32,
+    ) -> Result<Vec<KeptWebhook>, StoreError> {
+        // Asked every few seconds, and mostly there is nothing: then nothing is written.
+        let is_due = self.read(|c| {
+            let incarnation = records::identity(c)?.incarnation;
+            webhooks::is_due(c, incarnation, now)
+        })?;
+        if !is_due {
+            return Ok(Vec::new());
+        }
+        self.write(|t| {
+            let incarnation = records::identity(t)?.incarnation;
+            webhooks::claim(t, incarnation, now, until, limit)
+        })
+    }
+
+    fn put_webhook_state(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+        state: &WebhookState,
+    ) -> Result<Change, StoreError> {
+        self.write(|t| webhooks::put_state(t, organisation, id, state))
     }
 }

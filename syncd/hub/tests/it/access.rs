@@ -59,7 +59,7 @@ fn existing(name: &str) -> &'static str {
         "reference" => "anh-1",
         "epoch" => "01010101010101010101010101010101",
         "device" => "kiosk-1",
-        "key" | "webhook" | "delivery" => "none",
+        "webhook" => "moc-1",
         other => panic!("give the test an example for the parameter {other}"),
     }
 }
@@ -78,6 +78,7 @@ fn body(row: &Row, kiosk: &Kiosk) -> Option<Value> {
         "putTemplate" => template(),
         "putMeeting" => meeting(),
         "putDevice" => json!({ "room": "G1" }),
+        "putWebhook" => json!({ "url": "https://hook.example/" }),
         "putRoster" => json!({ "entries": [{ "person": "a1" }] }),
         _ if row.object["requestBody"].is_null() => return None,
         "putPortrait" | "postCalendar" => return None,
@@ -224,6 +225,7 @@ impl Cast {
             ("/people/a1", json!({ "name": "Nguyễn Văn Mẫu" })),
             ("/people/a1/templates/anh-1", template()),
             ("/meetings/hop-1", meeting()),
+            ("/webhooks/moc-1", json!({ "url": "https://hook.example/" })),
             (
                 "/meetings/hop-1/roster",
                 json!({ "entries": [{ "person": "a1" }] }),

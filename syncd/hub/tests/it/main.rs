@@ -7,6 +7,9 @@
 )]
 
 mod access;
+mod contract;
 mod flow;
 mod hostile;
+mod portraits;
 mod town;
+mod webhooks;

@@ -5,7 +5,26 @@
 //! spaces between, which no id has.
 
 /// The steps; the file's `user_version` counts those done.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS];
+
+/// Where records are delivered to, how far each has been, and who has it in hand until when.
+const WEBHOOKS: &str = "
+CREATE TABLE webhook (
+    organisation INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    salt BLOB NOT NULL CHECK (length(salt) = 16),
+    incarnation BLOB NOT NULL CHECK (length(incarnation) = 16),
+    after_commit INTEGER NOT NULL,
+    delivered_ms INTEGER,
+    failing_since_ms INTEGER,
+    failures INTEGER NOT NULL,
+    problem TEXT,
+    next_ms INTEGER,
+    leased_ms INTEGER,
+    PRIMARY KEY (organisation, id)
+) STRICT, WITHOUT ROWID;
+";
 
 const FIRST: &str = "
 CREATE TABLE store (

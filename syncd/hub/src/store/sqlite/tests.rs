@@ -92,7 +92,7 @@ fn somebody_elses_and_newer_files_are_left_alone() {
         "PRAGMA application_id = {}; PRAGMA user_version = 99; CREATE TABLE a (x)",
         database::APPLICATION_ID
     );
-    check(&newer, "of version 99, this program knows up to 1");
+    check(&newer, "of version 99, this program knows up to");
 }
 
 #[test]

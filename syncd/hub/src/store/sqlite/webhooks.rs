@@ -1,0 +1,207 @@
+//! Webhooks: where to, how far, and when again.
+
+use rusqlite::{Connection, Row, params};
+use vocabulary::{OrganisationId, WallTime};
+
+use super::convert::{self, signed};
+use super::database::damaged;
+use super::ingest::newest_commit;
+use super::organisations;
+use crate::model::{Change, Commit, Cursor, KeptWebhook, Webhook, WebhookId, WebhookState};
+use crate::store::{StoreError, WEBHOOKS_MAX};
+
+const COLUMNS: &str = "o.id, w.id, w.url, w.salt, w.incarnation, w.after_commit, w.delivered_ms,
+    w.failing_since_ms, w.failures, w.problem, w.next_ms";
+
+pub(super) fn put(
+    c: &Connection,
+    webhook: &Webhook,
+    incarnation: [u8; 16],
+    now: WallTime,
+) -> Result<Change, StoreError> {
+    let organisation = organisations::number(c, &webhook.organisation)?;
+    let changed = c.execute(
+        "UPDATE webhook SET url = ?3, failures = 0, failing_since_ms = NULL, problem = NULL,
+             next_ms = ?4, leased_ms = NULL
+         WHERE organisation = ?1 AND id = ?2 AND url <> ?3",
+        params![organisation, webhook.id.as_str(), webhook.url, now.0],
+    )?;
+    if changed > 0 {
+        return Ok(Change::Changed);
+    }
+    let (count, exists): (u64, bool) = c.query_row(
+        "SELECT count(*), coalesce(max(id = ?2), 0) FROM webhook WHERE organisation = ?1",
+        params![organisation, webhook.id.as_str()],
+        |row| Ok((convert_count(row)?, row.get(1)?)),
+    )?;
+    if exists {
+        return Ok(Change::Same);
+    }
+    if count >= WEBHOOKS_MAX {
+        return Err(StoreError::TooMany {
+            what: "webhooks",
+            max: WEBHOOKS_MAX,
+        });
+    }
+    c.execute(
+        "INSERT INTO webhook (organisation, id, url, salt, incarnation, after_commit, failures,
+             next_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+        params![
+            organisation,
+            webhook.id.as_str(),
+            webhook.url,
+            webhook.salt,
+            incarnation,
+            signed(newest_commit(c)?),
+            now.0
+        ],
+    )?;
+    Ok(Change::Made)
+}
+
+fn convert_count(row: &Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0).map(i64::unsigned_abs)
+}
+
+pub(super) fn all(
+    c: &Connection,
+    organisation: &OrganisationId,
+) -> Result<Vec<KeptWebhook>, StoreError> {
+    let mut statement = c.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM webhook w JOIN organisation o ON o.number = w.organisation
+         WHERE o.id = ?1 ORDER BY w.id"
+    ))?;
+    let mut rows = statement.query([organisation.as_str()])?;
+    let mut webhooks = Vec::new();
+    while let Some(row) = rows.next()? {
+        webhooks.push(read(row)?);
+    }
+    Ok(webhooks)
+}
+
+pub(super) fn delete(
+    c: &Connection,
+    organisation: &OrganisationId,
+    id: &WebhookId,
+) -> Result<Change, StoreError> {
+    let Some(organisation) = organisations::find(c, organisation)? else {
+        return Ok(Change::Same);
+    };
+    let deleted = c.execute(
+        "DELETE FROM webhook WHERE organisation = ?1 AND id = ?2",
+        params![organisation, id.as_str()],
+    )?;
+    Ok(if deleted > 0 {
+        Change::Changed
+    } else {
+        Change::Same
+    })
+}
+
+/// Whether one is due, without writing anything.
+pub(super) fn is_due(
+    c: &Connection,
+    incarnation: [u8; 16],
+    now: WallTime,
+) -> Result<bool, StoreError> {
+    let newest = signed(newest_commit(c)?);
+    let due = c.query_row(
+        &format!("SELECT EXISTS (SELECT 1 FROM webhook w WHERE {DUE})"),
+        params![now.0, newest, incarnation],
+        |row| row.get(0),
+    )?;
+    Ok(due)
+}
+
+/// It is time, nobody else has it, and there is something to deliver.
+const DUE: &str = "w.next_ms <= ?1 AND (w.leased_ms IS NULL OR w.leased_ms <= ?1)
+    AND (w.after_commit < ?2 OR w.incarnation <> ?3)";
+
+pub(super) fn claim(
+    c: &Connection,
+    incarnation: [u8; 16],
+    now: WallTime,
+    until: WallTime,
+    limit: u32,
+) -> Result<Vec<KeptWebhook>, StoreError> {
+    let newest = signed(newest_commit(c)?);
+    let mut statement = c.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM webhook w JOIN organisation o ON o.number = w.organisation
+         WHERE {DUE} ORDER BY w.next_ms, w.organisation, w.id LIMIT ?4"
+    ))?;
+    let mut rows = statement.query(params![now.0, newest, incarnation, limit])?;
+    let mut claimed = Vec::new();
+    while let Some(row) = rows.next()? {
+        claimed.push(read(row)?);
+    }
+    for kept in &claimed {
+        let organisation = organisations::number(c, &kept.webhook.organisation)?;
+        c.prepare_cached("UPDATE webhook SET leased_ms = ?3 WHERE organisation = ?1 AND id = ?2")?
+            .execute(params![organisation, kept.webhook.id.as_str(), until.0])?;
+    }
+    Ok(claimed)
+}
+
+pub(super) fn put_state(
+    c: &Connection,
+    organisation: &OrganisationId,
+    id: &WebhookId,
+    state: &WebhookState,
+) -> Result<Change, StoreError> {
+    let Some(organisation) = organisations::find(c, organisation)? else {
+        return Ok(Change::Same);
+    };
+    let changed = c
+        .prepare_cached(
+            "UPDATE webhook SET incarnation = ?3, after_commit = ?4, delivered_ms = ?5,
+                 failing_since_ms = ?6, failures = ?7, problem = ?8, next_ms = ?9,
+                 leased_ms = NULL
+             WHERE organisation = ?1 AND id = ?2",
+        )?
+        .execute(params![
+            organisation,
+            id.as_str(),
+            state.after.incarnation,
+            signed(state.after.commit.0),
+            state.delivered_at.map(|time| time.0),
+            state.failing_since.map(|time| time.0),
+            state.failures,
+            state.problem,
+            state.next_at.map(|time| time.0),
+        ])?;
+    Ok(if changed > 0 {
+        Change::Changed
+    } else {
+        Change::Same
+    })
+}
+
+fn read(row: &Row<'_>) -> Result<KeptWebhook, StoreError> {
+    let id: String = row.get(1)?;
+    let time = |column| {
+        row.get::<_, Option<i64>>(column)
+            .map(|time| time.map(WallTime))
+    };
+    Ok(KeptWebhook {
+        webhook: Webhook {
+            organisation: convert::id(row, 0, "organisation.id")?,
+            id: id
+                .parse()
+                .map_err(|error: vocabulary::IdError| damaged("webhook.id")(error.into()))?,
+            url: row.get(2)?,
+            salt: convert::bytes(row, 3, "webhook.salt")?,
+        },
+        state: WebhookState {
+            after: Cursor {
+                incarnation: convert::bytes(row, 4, "webhook.incarnation")?,
+                commit: Commit(convert::unsigned(row, 5, "webhook.after_commit")?),
+            },
+            delivered_at: time(6)?,
+            failing_since: time(7)?,
+            failures: row.get(8)?,
+            problem: row.get(9)?,
+            next_at: time(10)?,
+        },
+    })
+}

@@ -1,0 +1,538 @@
+//! Records delivered to those who want to be told: signed as Standard Webhooks has it, each as a
+//! CloudEvent, in the order of commits, again and again for days until it is taken. How far each
+//! webhook has been is in the store, so that any process goes on where another stopped.
+//!
+//! Nothing is delivered to an address of the hub's own network unless the operator allows it, no
+//! redirect is followed, and what is answered is not read.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use vocabulary::WallTime;
+
+use crate::ca::hex;
+use crate::handlers::record_out;
+use crate::hub::Hub;
+use crate::model::{Cursor, KeptWebhook, StoredRecord, Webhook, WebhookState};
+use crate::reply::chain;
+use crate::store::StoreError;
+
+/// Webhooks that are served at once.
+const AT_ONCE: usize = 8;
+
+/// Records that are read for a webhook at once.
+const RECORDS_AT_ONCE: u32 = 50;
+
+/// How long a receiver may take for one delivery.
+const DELIVERY_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// For how long one process goes on with a webhook before it looks again what is due.
+const SERVING_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// For how long a webhook is in the hand of one process: longer than it goes on with it, and not
+/// much, since nobody else serves it until then when that process is killed.
+const LEASE: Duration = Duration::from_secs(60 + 2 * 15);
+
+/// How often it is looked what is due.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// After how long without any success a webhook is given up.
+pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// The waits between tries: each is drawn between half of it and all of it, so that a receiver
+/// that comes back is not run over by everybody at once.
+const WAITS_S: [u64; 8] = [5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600];
+
+/// What every secret begins with.
+const SECRET_PREFIX: &str = "whsec_";
+
+/// Most bytes of a webhook's address.
+pub(crate) const URL_BYTES_MAX: usize = 1024;
+
+/// Why an address cannot be a webhook's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UrlError {
+    /// It is none.
+    #[error("it is no address: {0}")]
+    Malformed(String),
+    /// It is not over TLS.
+    #[error("it must begin with https://")]
+    Scheme,
+    /// It has a name and password in it, which would end up in logs.
+    #[error("it must not contain a name or a password")]
+    Credentials,
+    /// It leads into the hub's own network.
+    #[error("it leads to the private address {0}; the hub's operator may allow that")]
+    Private(IpAddr),
+}
+
+/// Checks an address as far as that is possible without resolving its name, which is done at each
+/// delivery.
+pub(crate) fn check_url(text: &str, private_allowed: bool) -> Result<Url, UrlError> {
+    if text.len() > URL_BYTES_MAX {
+        return Err(UrlError::Malformed("it is too long".to_owned()));
+    }
+    let url = Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
+    let is_open = url.scheme() == "http" && private_allowed;
+    if url.scheme() != "https" && !is_open {
+        return Err(UrlError::Scheme);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(UrlError::Credentials);
+    }
+    let host = url.host_str().unwrap_or_default();
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse();
+    match literal {
+        Ok(address) if !private_allowed && is_private(address) => Err(UrlError::Private(address)),
+        Ok(_) | Err(_) => Ok(url),
+    }
+}
+
+/// Whether an address is the machine's own, its network's, or otherwise nobody's on the internet.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => {
+            let [a, b, ..] = four.octets();
+            four.is_private()
+                || four.is_loopback()
+                || four.is_link_local()
+                || four.is_broadcast()
+                || four.is_documentation()
+                || four.is_multicast()
+                || four.is_unspecified()
+                || a == 0
+                // Shared by carriers (RFC 6598), for benchmarks (RFC 2544), reserved (RFC 1112).
+                || (a == 100 && b & 0xc0 == 64)
+                || (a == 198 && b & 0xfe == 18)
+                || (a == 192 && b == 0)
+                || a >= 240
+        }
+        IpAddr::V6(six) => {
+            let segments = six.segments();
+            // What stands for a version 4 address is judged as that.
+            let inner = six.to_ipv4_mapped().or_else(|| match segments {
+                [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x2002, ..] => Some(embedded(&segments)),
+                _ => None,
+            });
+            inner.is_some_and(|four| is_private(IpAddr::V4(four)))
+                || six.is_loopback()
+                || six.is_unspecified()
+                || six.is_multicast()
+                || six.is_unique_local()
+                || six.is_unicast_link_local()
+                || segments[0] & 0xffc0 == 0xfec0
+                || (segments[0] == 0x2001 && segments[1] == 0xdb8)
+                || segments[..6] == [0; 6]
+        }
+    }
+}
+
+/// The version 4 address within one of NAT64 (the last 32 bits) or 6to4 (behind the prefix).
+fn embedded(segments: &[u16; 8]) -> std::net::Ipv4Addr {
+    let (high, low) = match segments[0] {
+        0x2002 => (segments[1], segments[2]),
+        _ => (segments[6], segments[7]),
+    };
+    std::net::Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))
+}
+
+/// A webhook's secret, as its receiver gets it. It is in no store: the hub's own key and what was
+/// drawn for the webhook give it each time.
+pub(crate) fn secret(hub: &Hub, webhook: &Webhook) -> String {
+    format!(
+        "{SECRET_PREFIX}{}",
+        STANDARD.encode(secret_bytes(hub, webhook))
+    )
+}
+
+fn secret_bytes(hub: &Hub, webhook: &Webhook) -> [u8; 32] {
+    let organisation = webhook.organisation.as_str().as_bytes();
+    let id = webhook.id.as_str().as_bytes();
+    hub.content_digest(&[b"webhook secret 1", organisation, id, &webhook.salt])
+        .0
+}
+
+/// The signature of a message: HMAC-SHA256 over id, time and body with points between.
+fn sign(secret: &[u8; 32], id: &str, at_s: i64, body: &[u8]) -> String {
+    let mut message = format!("{id}.{at_s}.").into_bytes();
+    message.extend_from_slice(body);
+    format!("v1,{}", STANDARD.encode(hmac_sha256(secret, &message)))
+}
+
+/// RFC 2104 with SHA-256; the key is shorter than a block.
+fn hmac_sha256(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
+    const BLOCK_BYTES: usize = 64;
+    let pad = |byte: u8| {
+        let mut block = [byte; BLOCK_BYTES];
+        for (padded, key) in block.iter_mut().zip(key) {
+            *padded ^= key;
+        }
+        block
+    };
+    let inner = Sha256::new()
+        .chain_update(pad(0x36))
+        .chain_update(message)
+        .finalize();
+    Sha256::new()
+        .chain_update(pad(0x5c))
+        .chain_update(inner)
+        .finalize()
+        .into()
+}
+
+/// When it is tried again after so many failures; `share` from 0 to 1 is drawn.
+fn wait(failures: u32, share: f64) -> Duration {
+    let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
+    let whole_s = WAITS_S[index.min(WAITS_S.len() - 1)];
+    Duration::from_secs(whole_s).mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0)
+}
+
+/// What a webhook's state is after a delivery, or after several that were taken.
+fn after_success(state: &WebhookState, after: Cursor, now: WallTime) -> WebhookState {
+    WebhookState {
+        after,
+        delivered_at: Some(now),
+        failing_since: None,
+        failures: 0,
+        problem: None,
+        next_at: Some(now),
+    }
+    .keeping(state)
+}
+
+/// What a webhook's state is after a failure.
+fn after_failure(state: &WebhookState, problem: String, now: WallTime, share: f64) -> WebhookState {
+    let since = state.failing_since.unwrap_or(now);
+    let failures = state.failures.saturating_add(1);
+    let failing_ms = now.0.saturating_sub(since.0);
+    let is_over = u128::try_from(failing_ms).is_ok_and(|ms| ms >= GIVEN_UP_AFTER.as_millis());
+    WebhookState {
+        after: state.after,
+        delivered_at: state.delivered_at,
+        failing_since: Some(since),
+        failures,
+        problem: Some(problem),
+        next_at: (!is_over).then(|| now.saturating_add(wait(failures, share))),
+    }
+}
+
+impl WebhookState {
+    /// A clock that went back does not make the last delivery earlier.
+    fn keeping(mut self, before: &Self) -> Self {
+        self.delivered_at = self.delivered_at.max(before.delivered_at);
+        self
+    }
+}
+
+/// Delivers what is due until the hub stops.
+pub(crate) async fn run(hub: Arc<Hub>) {
+    let client = match client(hub.private_webhooks) {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(error = chain(&error), "webhooks cannot be delivered");
+            return;
+        }
+    };
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    while !hub.is_stopping() {
+        let came = hub.records_came.notified();
+        let free = u32::try_from(places.available_permits()).unwrap_or(0);
+        let claimed = match claim(&hub, free).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "webhooks cannot be looked up");
+                Vec::new()
+            }
+        };
+        for kept in claimed {
+            let Ok(place) = places.clone().acquire_owned().await else {
+                return;
+            };
+            let (hub, client) = (hub.clone(), client.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                serve(&hub, &client, kept).await;
+            });
+        }
+        tokio::select! {
+            () = hub.stopping.notified() => return,
+            // Either way it is looked again.
+            _ = timeout(LOOK_EVERY, came) => {}
+        }
+    }
+}
+
+async fn claim(hub: &Arc<Hub>, limit: u32) -> Result<Vec<KeptWebhook>, StoreError> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let now = hub.now();
+    with_store(hub, move |hub| {
+        hub.store
+            .claim_webhooks(now, now.saturating_add(LEASE), limit)
+    })
+    .await
+}
+
+/// Delivers the next records of one webhook, up to the first that is not taken.
+async fn serve(hub: &Arc<Hub>, client: &Client, kept: KeptWebhook) {
+    let (organisation, after) = (kept.webhook.organisation.clone(), kept.state.after);
+    let page = with_store(hub, move |hub| {
+        hub.store.records(&organisation, after, RECORDS_AT_ONCE)
+    })
+    .await;
+    let page = match page {
+        Ok(page) => page,
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                "records cannot be read for a webhook"
+            );
+            return;
+        }
+    };
+    let mut state = kept.state;
+    let incarnation = page.next.incarnation;
+    let began = Instant::now();
+    let mut problem = None;
+    let mut is_whole = true;
+    for record in page.records {
+        if began.elapsed() >= SERVING_TIME_MAX {
+            is_whole = false;
+            break;
+        }
+        let place = Cursor {
+            incarnation,
+            commit: record.commit,
+        };
+        match deliver(hub, client, &kept.webhook, record).await {
+            Ok(()) => state = after_success(&state, place, hub.now()),
+            Err(error) => {
+                problem = Some(error);
+                break;
+            }
+        }
+    }
+    match problem {
+        // What is behind the last record and not this organisation's is passed by too.
+        None if is_whole => state.after = page.next,
+        None => {}
+        Some(problem) => state = after_failure(&state, problem, hub.now(), share()),
+    }
+    let (organisation, id) = (kept.webhook.organisation, kept.webhook.id);
+    let kept = with_store(hub, move |hub| {
+        hub.store.put_webhook_state(&organisation, &id, &state)
+    })
+    .await;
+    if let Err(error) = kept {
+        tracing::warn!(error = chain(&error), "a webhook's state cannot be kept");
+    }
+}
+
+/// A share from 0 to 1; where the system gives no random numbers, all of it.
+fn share() -> f64 {
+    let mut byte = [255];
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 255.0
+}
+
+async fn deliver(
+    hub: &Hub,
+    client: &Client,
+    webhook: &Webhook,
+    record: StoredRecord,
+) -> Result<(), String> {
+    let url = check_url(&webhook.url, hub.private_webhooks).map_err(|error| error.to_string())?;
+    let id = format!("{}-{}", record.digest, record.commit.0);
+    let body = json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": format!("urn:diemdanh:hub:{}", hex(&hub.identity.store)),
+        "type": "diemdanh.record.v1-draft",
+        "time": wire::Timestamp(record.received_at),
+        "datacontenttype": "application/json",
+        "data": record_out(record),
+    });
+    let body = body.to_string();
+    let at_s = hub.now().0 / 1000;
+    let signature = sign(&secret_bytes(hub, webhook), &id, at_s, body.as_bytes());
+    let answer = client
+        .post(url)
+        .header("content-type", "application/cloudevents+json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", at_s)
+        .header("webhook-signature", signature)
+        .body(body)
+        .send()
+        .await;
+    match answer {
+        Ok(answer) if answer.status().is_success() => Ok(()),
+        Ok(answer) => Err(format!("it answered {}", answer.status().as_u16())),
+        // The address stands beside it already, and may have a secret in its query.
+        Err(error) => Err(chain(&error.without_url())),
+    }
+}
+
+fn client(private_allowed: bool) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .timeout(DELIVERY_TIME_MAX)
+        .user_agent("diemdanh-hub")
+        .dns_resolver(Arc::new(Public { private_allowed }))
+        .build()
+}
+
+/// Resolves names to addresses that may be delivered to, at the moment of each connection: a name
+/// that led elsewhere when it was put does not get around that.
+struct Public {
+    private_allowed: bool,
+}
+
+impl Resolve for Public {
+    fn resolve(&self, name: Name) -> Resolving {
+        let private_allowed = self.private_allowed;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> = found
+                .filter(|address| private_allowed || !is_private(address.ip()))
+                .collect();
+            if allowed.is_empty() {
+                return Err("the name leads to no address that may be delivered to".into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+async fn with_store<T: Send + 'static>(
+    hub: &Arc<Hub>,
+    work: impl FnOnce(&Hub) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let permit = hub.blocking.clone().acquire_owned().await;
+    let hub = hub.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work(&hub)
+    });
+    match done.await {
+        Ok(done) => done,
+        Err(error) => Err(StoreError::System(Arc::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Commit;
+
+    #[test]
+    fn only_addresses_on_the_internet_are_delivered_to() {
+        let check = |address: &str, expect: bool| {
+            assert_eq!(is_private(address.parse().unwrap()), expect, "{address}");
+        };
+        for address in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "::10.0.0.1",
+            "2001:db8::1",
+            "ff02::1",
+        ] {
+            check(address, true);
+        }
+        for address in [
+            "1.1.1.1",
+            "203.162.0.1",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+        ] {
+            check(address, false);
+        }
+    }
+
+    #[test]
+    fn addresses_are_judged_before_anything_is_sent() {
+        let check = |url: &str, expect: &str| {
+            let told = check_url(url, false).err().map(|error| error.to_string());
+            let told = told.unwrap_or_default();
+            assert!(
+                told.contains(expect) && told.is_empty() == expect.is_empty(),
+                "{url}: {told}"
+            );
+        };
+        check("https://hook.example/a?b=c", "");
+        check("http://hook.example/", "https://");
+        check("file:///etc/passwd", "https://");
+        check("https://a:b@hook.example/", "a name or a password");
+        check("https://127.0.0.1/", "private address 127.0.0.1");
+        check("https://[::1]:8443/", "private address ::1");
+        check("https://2130706433/", "private address 127.0.0.1");
+        check("nonsense", "no address");
+        assert!(check_url("http://127.0.0.1:9/", true).is_ok());
+    }
+
+    /// The code was computed by another implementation (Python's hmac).
+    #[test]
+    fn signatures_are_hmac_sha256() {
+        let mac = hmac_sha256(&[0x0b; 32], b"Hi There");
+        assert_eq!(
+            hex(&mac),
+            "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7"
+        );
+    }
+
+    #[test]
+    fn failures_wait_longer_and_longer_until_it_is_given_up() {
+        let cursor = Cursor {
+            incarnation: [0; 16],
+            commit: Commit(1),
+        };
+        let mut state = WebhookState {
+            after: cursor,
+            delivered_at: None,
+            failing_since: None,
+            failures: 0,
+            problem: None,
+            next_at: Some(WallTime(0)),
+        };
+        let mut tries = 0;
+        while let Some(now) = state.next_at {
+            state = after_failure(&state, "it answered 500".to_owned(), now, 1.0);
+            assert_eq!(state.after, cursor, "nothing is passed by");
+            tries += 1;
+            assert!(tries < 100);
+        }
+        assert!((35..45).contains(&tries), "{tries}");
+        let taken = after_success(&state, cursor, WallTime(5));
+        assert_eq!(
+            (taken.failures, taken.problem, taken.failing_since),
+            (0, None, None)
+        );
+        assert!(wait(1, 0.0) < wait(1, 1.0) && wait(1, 1.0) < wait(2, 1.0));
+    }
+}
