@@ -47,6 +47,14 @@ const PEOPLE: [(&str, &str, &str); 2] = [
 /// Frames of each recording.
 const FRAMES: usize = 15;
 
+/// Resident memory of a process in megabytes.
+pub struct Memory {
+    /// Now.
+    pub now_mb: f64,
+    /// At most.
+    pub peak_mb: f64,
+}
+
 /// The city and the door.
 pub struct House {
     directory: TempDir,
@@ -256,6 +264,51 @@ impl House {
         self.account(&mut command, KIOSK_ACCOUNT);
         self.writer = Some(self.logged(command, "writer.log")?);
         Ok(())
+    }
+
+    /// Writes so many records while nobody else writes.
+    pub fn fill_ledger(&self, count: u64) -> anyhow::Result<()> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .arg("write")
+            .arg(self.ledger())
+            .args([DEVICE, MEETING]);
+        command.args(["--count", &count.to_string()]);
+        self.account(&mut command, KIOSK_ACCOUNT);
+        self.done(command).map(drop)
+    }
+
+    /// The daemon's memory.
+    pub fn syncd_memory(&self) -> anyhow::Result<Memory> {
+        let child = self.syncd.as_ref().context("the daemon does not run")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let field = |name: &str| -> anyhow::Result<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            let kibibytes: f64 = number.context("/proc has no such field")?.parse()?;
+            Ok(kibibytes * 1024.0 / 1e6)
+        };
+        Ok(Memory {
+            now_mb: field("VmRSS:")?,
+            peak_mb: field("VmHWM:")?,
+        })
+    }
+
+    /// How many records wait, as the daemon says; none before it has looked.
+    pub fn records_waiting(&self) -> anyhow::Result<Option<u64>> {
+        let Ok(text) = fs::read_to_string(self.path("syncd/status.json")) else {
+            return Ok(None);
+        };
+        let status: Value = serde_json::from_str(&text)?;
+        Ok(status["waiting"].as_u64())
+    }
+
+    /// Ends the daemon.
+    pub fn stop_syncd(&mut self) -> anyhow::Result<()> {
+        kill(&mut self.syncd, "the daemon")?;
+        // What it said of the records that waited counts no more.
+        let status = self.path("syncd/status.json");
+        fs::remove_file(&status).with_context(|| status.display().to_string())
     }
 
     pub fn kill_writer(&mut self) -> anyhow::Result<()> {

@@ -50,6 +50,15 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Let a door that was offline for weeks send what waits, and measure the daemon.
+    Drain {
+        /// The directory of the programs `kiosk` and `syncd`.
+        #[arg(long, value_name = "DIR", default_value = "target/release")]
+        programs: PathBuf,
+        /// How many records wait.
+        #[arg(long, default_value_t = 200_000)]
+        records: u64,
+    },
     /// Append records as a kiosk does, until it is killed. Started by `run`.
     Write {
         /// The ledger.
@@ -58,6 +67,9 @@ enum Command {
         device: String,
         /// The meeting.
         meeting: String,
+        /// Only so many, as fast as they are taken.
+        #[arg(long)]
+        count: Option<u64>,
     },
 }
 
@@ -72,7 +84,15 @@ fn main() -> anyhow::Result<()> {
             ledger,
             device,
             meeting,
+            count: None,
         } => writer::write(&ledger, &device, &meeting),
+        Command::Write {
+            ledger,
+            device,
+            meeting,
+            count: Some(count),
+        } => writer::fill(&ledger, &device, &meeting, count),
+        Command::Drain { programs, records } => drain(&programs, records),
     }
 }
 
@@ -116,6 +136,43 @@ fn run(programs: &std::path::Path, time: Duration, seed: u64) -> anyhow::Result<
     );
     house.check_roll()?;
     compare(&written, &arrived)
+}
+
+/// How long draining may take: two hundred records a second would be slow.
+const DRAIN_RECORDS_PER_SECOND_MIN: u64 = 200;
+
+/// A door with many records waiting, an honest network, and the daemon's memory.
+fn drain(programs: &std::path::Path, records: u64) -> anyhow::Result<()> {
+    let mut house = House::build(programs, 1)?;
+    house.start_hub()?;
+    house.proxy().set_faulty(false);
+    house.enrol()?;
+    house.start_syncd()?;
+    house.wait_for_roster()?;
+    let at_rest = house.syncd_memory()?;
+    house.stop_syncd()?;
+    house.fill_ledger(records)?;
+    let began = Instant::now();
+    house.start_syncd()?;
+    let time_max = Duration::from_secs(60 + records / DRAIN_RECORDS_PER_SECOND_MIN);
+    while house.records_waiting()? != Some(0) {
+        ensure!(
+            began.elapsed() < time_max,
+            "the records are not drained in {time_max:?}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let time = began.elapsed();
+    let draining = house.syncd_memory()?;
+    let rate = records as f64 / time.as_secs_f64();
+    println!(
+        "{records} records drained in {:.1} s, {rate:.0} a second; the daemon's resident memory: \
+         {:.1} MB at rest, at most {:.1} MB while draining",
+        time.as_secs_f64(),
+        at_rest.now_mb,
+        draining.peak_mb
+    );
+    Ok(())
 }
 
 /// Kills one after the other and starts them again, for a time.

@@ -18,6 +18,25 @@ const BATCH: usize = 5;
 /// Between two transactions: hundreds of records a second, as no door has them.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Records in one transaction when there is a count to reach, and nobody is to be imitated.
+const FILLING_BATCH: u64 = 1000;
+
+/// Appends so many records, as fast as they are taken.
+pub fn fill(path: &Path, device: &str, meeting: &str, count: u64) -> anyhow::Result<()> {
+    let mut ledger = Ledger::open(path, &device.parse().context("the device's id")?, now())?;
+    let meeting: MeetingId = meeting.parse().context("the meeting's id")?;
+    let mut left = count;
+    while left > 0 {
+        let batch = left.min(FILLING_BATCH);
+        let bodies = (0..batch)
+            .map(|_| body(&meeting))
+            .collect::<anyhow::Result<_>>()?;
+        ledger.append_batch(now(), bodies)?;
+        left -= batch;
+    }
+    Ok(())
+}
+
 /// Appends until it is killed.
 pub fn write(path: &Path, device: &str, meeting: &str) -> anyhow::Result<()> {
     let device = device.parse().context("the device's id")?;
