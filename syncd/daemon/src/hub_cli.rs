@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
+use hub::ca::Ca;
 use hub::model::{ApiKeyId, KeyRole};
 use hub::sandbox::{self, Sandbox};
 use hub::store::sqlite::{self, SqliteOptions, SqliteStore};
@@ -34,20 +35,20 @@ pub enum HubCommand {
     Serve(ServeArgs),
     /// Organisations, rooms, devices, tokens, keys, meetings.
     Admin(AdminArgs),
-    /// Write a copy of the store, while it is served.
+    /// Write a copy of the hub, its store and its keys, while it is served.
     Backup {
         /// The hub's data directory.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
-        /// The file to write; it must not be there.
+        /// The directory to write; it must not be there.
         file: PathBuf,
     },
-    /// Put a copy in the place of the store of a stopped hub. Devices send again what came later.
+    /// Make a hub of a copy, in a directory without one. Devices send again what came later.
     Restore {
         /// The hub's data directory.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
-        /// The copy.
+        /// The copy: the directory that `backup` wrote.
         file: PathBuf,
     },
     /// Print the OpenAPI document of this version.
@@ -74,6 +75,11 @@ pub struct ServeArgs {
     /// key that is printed once.
     #[arg(long)]
     sandbox: bool,
+
+    /// Deliver webhooks to private addresses too, and without TLS: for receivers within one's own
+    /// network.
+    #[arg(long)]
+    private_webhooks: bool,
 
     /// The manifest of models, to enrol people from portraits; see models/manifest.toml.
     #[arg(long, value_name = "FILE", requires = "models")]
@@ -206,6 +212,14 @@ enum AdminCommand {
         #[arg(long)]
         organisation: String,
     },
+    /// Replace the hub's authority, in three steps: `begin` makes the next one and tells devices of
+    /// it, `switch` (when all have renewed their certificates) lets it sign, `finish` forgets the
+    /// one before. Start the hub again after each step.
+    Authority {
+        /// Which step.
+        #[arg(value_enum)]
+        step: Rotation,
+    },
     /// Close a meeting: its key is destroyed.
     CloseMeeting {
         /// Which.
@@ -214,6 +228,17 @@ enum AdminCommand {
         #[arg(long)]
         organisation: String,
     },
+}
+
+/// A step in replacing the authority.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Rotation {
+    /// Make the next authority.
+    Begin,
+    /// Let it sign.
+    Switch,
+    /// Forget the one before.
+    Finish,
 }
 
 /// A key's role.
@@ -284,6 +309,7 @@ fn open(data: &Path, options: Options) -> anyhow::Result<Arc<Hub>> {
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let mut options = Options::default();
     options.names.extend(args.name.iter().cloned());
+    options.private_webhooks = args.private_webhooks;
     if let (Some(manifest), Some(directory)) = (&args.manifest, &args.models) {
         options.models = Some(ModelPaths {
             manifest: manifest.clone(),
@@ -389,6 +415,14 @@ fn admin(args: &AdminArgs) -> anyhow::Result<()> {
         AdminCommand::RevokeKey { key } => {
             let key = ApiKeyId::new(key).with_context(|| format!("`{key}` is no key's id"))?;
             println!("{:?}", admin::revoke_key(&hub, &key)?);
+        }
+        AdminCommand::Authority { step } => {
+            match step {
+                Rotation::Begin => println!("{}", Ca::begin_rotation(&args.data, hub.now())?),
+                Rotation::Switch => println!("{}", Ca::switch_rotation(&args.data)?),
+                Rotation::Finish => Ca::finish_rotation(&args.data)?,
+            }
+            println!("start the hub again for this to count");
         }
         AdminCommand::Meetings { organisation } => meetings(&hub, &read(organisation)?)?,
         AdminCommand::CloseMeeting {

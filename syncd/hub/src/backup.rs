@@ -46,7 +46,12 @@ pub fn backup(hub: &Hub, to: &Path) -> Result<(), HubError> {
 /// [`HubError`] names the file or directory.
 pub fn restore(dir: &Path, from: &Path) -> Result<(), HubError> {
     make_directory(dir)?;
-    // The store refuses a directory that has one, so it goes first and no key is ever replaced.
+    for name in KEYS {
+        let (kept, saved) = (read_key(&dir.join(name))?, read_key(&from.join(name))?);
+        if kept.is_some() && kept != saved {
+            return Err(HubError::AnotherHub(dir.join(name)));
+        }
+    }
     let entropy = SqliteOptions::default().entropy;
     sqlite::restore(&from.join(FILE_NAME), dir, &entropy)?;
     copy_keys(from, dir)?;
@@ -55,15 +60,14 @@ pub fn restore(dir: &Path, from: &Path) -> Result<(), HubError> {
 
 fn copy_keys(from: &Path, to: &Path) -> Result<(), HubError> {
     for name in KEYS {
-        let (source, target) = (from.join(name), to.join(name));
-        let mut bytes = Vec::new();
-        match File::open(&source) {
-            // During most of a hub's life there is no second authority.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            opened => opened
-                .and_then(|file| file.take(KEY_BYTES_MAX).read_to_end(&mut bytes))
-                .map_err(failed(&source, "read"))?,
+        let target = to.join(name);
+        // During most of a hub's life there is no second authority.
+        let Some(bytes) = read_key(&from.join(name))? else {
+            continue;
         };
+        if read_key(&target)?.is_some() {
+            continue;
+        }
         OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -73,6 +77,17 @@ fn copy_keys(from: &Path, to: &Path) -> Result<(), HubError> {
             .map_err(failed(&target, "created"))?;
     }
     Ok(())
+}
+
+fn read_key(path: &Path) -> Result<Option<Vec<u8>>, HubError> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened
+            .and_then(|file| file.take(KEY_BYTES_MAX).read_to_end(&mut bytes))
+            .map(|_| Some(bytes))
+            .map_err(failed(path, "read")),
+    }
 }
 
 fn sync_directory(dir: &Path) -> Result<(), HubError> {

@@ -36,6 +36,9 @@ pub const IN_FLIGHT_PER_CALLER_MAX: u32 = 16;
 /// Most portraits that are looked at or wait for it at once: decoded, each may have 100 MB.
 pub const PICTURES_MAX: usize = 2;
 
+/// Most streams of records of one key at once.
+pub const STREAMS_PER_KEY_MAX: u32 = 4;
+
 /// Most streams of records at once.
 pub const STREAMS_MAX: usize = 64;
 
@@ -111,6 +114,12 @@ pub enum HubError {
     /// The store is not in the data directory.
     #[error("the hub's store is not in its directory; save it by its database's own means")]
     StoreElsewhere,
+    /// The directory that a backup is to be restored into has another hub's key.
+    #[error(
+        "{}: this key is not the backup's; restore into a new directory, or move it away",
+        .0.display()
+    )]
+    AnotherHub(PathBuf),
     /// A key of the digests is no key.
     #[error("{}: this is no key of the hub; restore it from the backup", .0.display())]
     Damaged(PathBuf),
@@ -246,15 +255,15 @@ impl Hub {
         Digest(hasher.finalize().into())
     }
 
-    /// Counts one request of a caller, for as long as the answer lives; none when there are too
-    /// many already.
-    pub(crate) fn enter(self: &Arc<Self>, caller: String) -> Option<InFlight> {
+    /// Counts one request or stream of a caller, for as long as what is given back lives; none when
+    /// there are so many already.
+    pub(crate) fn enter(self: &Arc<Self>, caller: String, most: u32) -> Option<InFlight> {
         let mut in_flight = self
             .in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let count = in_flight.entry(caller.clone()).or_default();
-        if *count >= IN_FLIGHT_PER_CALLER_MAX {
+        if *count >= most {
             return None;
         }
         *count += 1;

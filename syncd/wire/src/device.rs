@@ -129,6 +129,7 @@ pub struct HealthAnswer {
 #[serde(deny_unknown_fields)]
 pub struct Space {
     /// The name of the comparer that makes the templates.
+    #[schemars(length(min = 1))]
     pub name: Name,
     /// The digest of the comparer's published file.
     pub digest: Hex32,

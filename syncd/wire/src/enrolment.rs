@@ -107,6 +107,7 @@ pub struct Quality {
 pub struct PutTemplate {
     /// The feature space that it belongs to.
     pub space: Space,
-    /// Its values: little-endian 32-bit floats.
+    /// Its values: 1 to 1024 little-endian 32-bit floats, not all of them 0.
+    #[schemars(length(min = 8, max = 5464))]
     pub values: Base64,
 }

@@ -68,8 +68,13 @@ pub struct PutMeeting {
     #[serde(default = "zone")]
     #[schemars(length(min = 1, max = 64))]
     pub zone: String,
-    /// How many members must be present, where a quorum is asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// How many members must be present, where a quorum is asked; not more than there are on the
+    /// roster once it is put.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::scalar::whole"
+    )]
     pub quorum: Option<u32>,
 }
 
@@ -144,10 +149,10 @@ pub struct PutRoster {
 pub struct RosterEntry {
     /// Who, by the integrator's id; put the person first.
     pub person: Id<PersonId>,
-    /// The title at this meeting, where it differs from the person's.
+    /// The title at this meeting, where it differs from the person's; an empty one does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Name>,
-    /// The unit at this meeting, where it differs from the person's.
+    /// The unit at this meeting, where it differs from the person's; an empty one does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Name>,
     /// What the person is to the meeting.
@@ -159,7 +164,7 @@ pub struct RosterEntry {
     /// The person attends for this one, who is on the roster too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<Id<PersonId>>,
-    /// By which document.
+    /// By which document; must be there with `instead_of`, and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Name>,
 }

@@ -105,7 +105,7 @@ pub fn document() -> Value {
         "servers": [{ "url": "/", "description": "The hub that gives this document." }],
         "paths": paths,
         "components": {
-            "schemas": generator.take_definitions(true),
+            "schemas": with_examples(generator.take_definitions(true)),
             "securitySchemes": security_schemes(),
         },
         "x-limits": limits_object(),
@@ -124,7 +124,52 @@ and changes nothing. Times are RFC 3339, answered in UTC. Errors are problem det
 programs decide by `type` alone. Lists are read page by page: follow the `Link` header's `next`, \
 or pass `next` of the body as `after`. Request bodies may be gzip (`Content-Encoding: gzip`), \
 answers are where `Accept-Encoding` allows it. Every answer has an `X-Request-Id`, which the hub's \
-log has too. `HEAD` is answered wherever `GET` is. The version in the path is a draft.";
+log has too. `HEAD` is answered wherever `GET` is; a method that a path does not have is answered \
+405 with `Allow`. What is put replaces what was there, whole. Names, titles and units have at most \
+256 bytes in UTF-8, which is fewer letters where they have diacritics. Outside the versioned paths \
+are `/healthz`, `/readyz` and, for keys with `metrics:read`, `/metrics`. The version in the path is \
+a draft.";
+
+/// Adds an example to the types that integrators begin with.
+fn with_examples(mut schemas: Map<String, Value>) -> Map<String, Value> {
+    let examples = [
+        (
+            "PutRoom",
+            json!({ "name": "Phòng họp A", "doors": ["A1", "A2"] }),
+        ),
+        (
+            "PutPerson",
+            json!({ "name": "Nguyễn Văn Mẫu", "title": "Ông", "unit": "Sở Thí Dụ" }),
+        ),
+        (
+            "PutMeeting",
+            json!({
+                "title": "Họp giao ban", "room": "phong-a",
+                "starts_at": "2026-03-02T08:30:00+07:00", "ends_at": "2026-03-02T11:00:00+07:00",
+                "zone": "Asia/Ho_Chi_Minh", "quorum": 1,
+            }),
+        ),
+        (
+            "PutRoster",
+            json!({ "entries": [
+                { "person": "CB-0001" },
+                { "person": "CB-0002", "role": "guest", "attendance": "code-only" },
+                { "person": "CB-0003", "instead_of": "CB-0001", "document": "Giấy ủy quyền số 1" },
+            ] }),
+        ),
+        ("PutDevice", json!({ "room": "phong-a", "doors": ["A1"] })),
+        (
+            "PutWebhook",
+            json!({ "url": "https://receiver.example/diemdanh" }),
+        ),
+    ];
+    for (name, example) in examples {
+        if let Some(schema) = schemas.get_mut(name) {
+            schema["examples"] = json!([example]);
+        }
+    }
+    schemas
+}
 
 fn reference<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
@@ -142,6 +187,9 @@ fn operation_object(
         "security": security(operation.access),
         "responses": responses(operation, references),
     });
+    if !operation.notes.is_empty() {
+        object["description"] = operation.notes.into();
+    }
     let parameters = parameters(operation, generator);
     if !parameters.is_empty() {
         object["parameters"] = parameters.into();
@@ -210,11 +258,23 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
                 "epoch" => reference::<Hex16>(generator),
                 _ => reference::<Id<String>>(generator),
             };
-            json!({ "name": name, "in": "path", "required": true, "schema": schema })
+            let about = path_parameter_about(name);
+            json!({
+                "name": name, "in": "path", "required": true, "description": about,
+                "schema": schema,
+            })
         })
         .collect();
     for query in operation.query {
         parameters.push(query_object(query, generator));
+    }
+    if matches!(operation.answer, Content::Events(_)) {
+        parameters.push(json!({
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The id of the last event that the caller has; it counts before `after`.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": limits::CURSOR_BYTES_MAX },
+        }));
     }
     if operation.conditional {
         parameters.push(json!({
@@ -226,6 +286,19 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
         }));
     }
     parameters
+}
+
+fn path_parameter_about(name: &str) -> &'static str {
+    match name {
+        "room" => "The room's id, the caller's own.",
+        "person" => "The person's id, the caller's own.",
+        "reference" => "Which of the person's references, the caller's own.",
+        "meeting" => "The meeting's id, the caller's own.",
+        "epoch" => "The epoch of the device's ledger.",
+        "device" => "The device's id, unique at the hub.",
+        "webhook" => "The webhook's id, the caller's own.",
+        _ => "An id.",
+    }
 }
 
 /// The names of a path's parameters, in their order.
@@ -292,7 +365,8 @@ fn responses(operation: &Operation, references: &Map<String, Value>) -> Value {
                     "schema": { "type": "string" } }),
         );
     }
-    if operation.query.iter().any(|q| q.form == Form::Cursor) {
+    let is_stream = matches!(operation.answer, Content::Events(_));
+    if !is_stream && operation.query.iter().any(|q| q.form == Form::Cursor) {
         headers.insert(
             "Link".to_owned(),
             json!({ "description": "The next page, as `rel=\"next\"` (RFC 8288).",
@@ -306,7 +380,8 @@ fn responses(operation: &Operation, references: &Map<String, Value>) -> Value {
     let mut responses = Map::new();
     responses.insert(operation.status.to_string(), success);
     if operation.conditional {
-        let headers = json!({ "ETag": { "schema": { "type": "string" } } });
+        let mut headers = plain.clone();
+        headers["ETag"] = json!({ "schema": { "type": "string" } });
         responses.insert(
             "304".to_owned(),
             json!({ "description": "What the caller has still holds.", "headers": headers }),

@@ -128,6 +128,8 @@ pub struct Operation {
     pub access: Access,
     /// What it does, in a sentence.
     pub about: &'static str,
+    /// What more there is to know, for the document; empty where nothing is.
+    pub notes: &'static str,
     /// Parameters in the query.
     pub query: &'static [Query],
     /// What goes in.
@@ -157,6 +159,10 @@ impl Operation {
             }
             Access::ExpiredDevice => problems.extend([P::Unauthenticated, P::Revoked]),
             Access::Key(_) => problems.extend([P::Unauthenticated, P::Forbidden, P::Revoked]),
+        }
+        if self.access != Access::Anyone {
+            // Two credentials where one belongs.
+            problems.push(P::Malformed);
         }
         if self.request != Content::None {
             problems.extend([

@@ -121,6 +121,8 @@ problem_types! {
     PortraitRefused = "portrait-refused", 422, "The portrait cannot be used.";
     /// Too many requests; `Retry-After` says when.
     TooMany = "too-many-requests", 429, "Too many requests; try again later.";
+    /// This hub was set up without it; trying again does not help.
+    NotOffered = "not-offered", 501, "This hub does not offer this.";
     /// A defect of the hub.
     Internal = "internal", 500, "The hub failed; the log has the request's id.";
     /// The hub cannot do it now: its disk is full, or it is stopping.

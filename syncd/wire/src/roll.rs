@@ -15,6 +15,7 @@ pub struct Roll {
     /// What it is about.
     pub title: Name,
     /// Which revision, from 1.
+    #[schemars(range(min = 1))]
     pub revision: u32,
     /// When this revision came to be.
     pub made_at: Timestamp,
@@ -80,8 +81,10 @@ pub struct Presence {
     pub until: Option<Timestamp>,
     /// By which means the person was called: `face`, `invitation`, `citizen-card`,
     /// `secretary`.
+    #[schemars(extend("enum" = ["face", "invitation", "citizen-card", "secretary"]))]
     pub means: String,
     /// What that is worth as evidence, from least: `claimed`, `possession`, `compared`, `vouched`.
+    #[schemars(extend("enum" = ["claimed", "possession", "compared", "vouched"]))]
     pub assurance: String,
     /// At which door, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -292,10 +292,36 @@ impl JsonSchema for Name {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "description": "At most 256 bytes in UTF-8, without control characters; space around \
+                            it is not kept.",
+            "x-bytes-max": LABEL_BYTES_MAX,
             "maxLength": LABEL_BYTES_MAX,
             "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
         })
     }
+}
+
+/// Reads a whole number, also one that is written with a point, as JSON leaves open: `40.0` is 40.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let point = number.as_f64().filter(|value| value.fract() == 0.0);
+    let whole = number.as_u64().or_else(|| {
+        // Beyond 2^53 no such number is exact, and none is needed.
+        point
+            .filter(|value| (0.0..9e15).contains(value))
+            .map(|value| value as u64)
+    });
+    whole
+        .and_then(|whole| u32::try_from(whole).ok())
+        .map(Some)
+        .ok_or_else(|| {
+            D::Error::custom(format_args!(
+                "{number} is no whole number up to {}",
+                u32::MAX
+            ))
+        })
 }
 
 /// Reads a string without copying it and parses it.
@@ -359,6 +385,21 @@ mod tests {
     fn what_is_not_an_id_is_refused_by_name() {
         let error = serde_json::from_str::<Id<PersonId>>("\"../x\"").unwrap_err();
         assert!(error.to_string().contains("not an id"), "{error}");
+    }
+
+    #[test]
+    fn whole_numbers_are_read_in_both_of_their_forms() {
+        let check = |text: &str, expect: Option<Option<u32>>| {
+            let read = whole(&mut serde_json::Deserializer::from_str(text));
+            assert_eq!(read.ok(), expect, "{text}");
+        };
+        check("40", Some(Some(40)));
+        check("40.0", Some(Some(40)));
+        check("null", Some(None));
+        check("40.5", None);
+        check("-1", None);
+        check("4294967296", None);
+        check("1e400", None);
     }
 
     proptest! {

@@ -14,6 +14,7 @@ const PLAIN: Operation = Operation {
     path: "",
     access: Access::Anyone,
     about: "",
+    notes: "",
     query: &[],
     request: Content::None,
     request_bytes_max: BODY_BYTES_MAX,
@@ -46,6 +47,16 @@ const UNTIL: Query = Query {
     about: "Only meetings that begin before this moment.",
     form: Form::Time,
 };
+
+/// How rosters look as sheets.
+const ROSTER_SHEET: &str = "\
+As CSV: UTF-8, with or without a mark at its beginning; commas, semicolons or tabs; the first line \
+names the columns, in any order, in Vietnamese (with or without diacritics) or English: Mã (id; the \
+only one that must be there), Họ và tên (name; for readers, the person's own counts), Chức danh \
+(title), Đơn vị (unit), Vai trò (role: Đại biểu or member, Khách mời or guest; empty is member), Hình \
+thức (attendance: Khuôn mặt or face, Mã QR or code; empty is face), Dự thay cho (instead of: an id), \
+Theo văn bản (document), STT (ignored). What is written begins with a mark, has commas, and an \
+apostrophe before a cell that would be a formula; it is read back as it was.";
 
 /// Every operation under [`crate::BASE`].
 pub const OPERATIONS: &[Operation] = &[
@@ -159,6 +170,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/rooms/{room}",
         access: Access::Key(Scope::MeetingsWrite),
         about: "Makes a room, or changes it.",
+        notes: "What is put replaces what was there, whole: a door that is left out is taken away.",
         request: Content::Json("PutRoom"),
         answer: Content::Json("Room"),
         problems: &[P::Conflict, P::Unprocessable],
@@ -188,6 +200,8 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/people/{person}",
         access: Access::Key(Scope::PeopleWrite),
         about: "Makes a person, or changes name, title or unit.",
+        notes: "What is put replaces what was there, whole: a title or unit that is left out becomes \
+                empty. References stay.",
         request: Content::Json("PutPerson"),
         answer: Content::Json("Person"),
         problems: &[P::Unprocessable],
@@ -202,7 +216,13 @@ pub const OPERATIONS: &[Operation] = &[
         request: Content::Picture,
         request_bytes_max: PORTRAIT_BYTES_MAX,
         answer: Content::Json("Reference"),
-        problems: &[P::NotFound, P::PortraitRefused, P::Conflict],
+        problems: &[
+            P::NotFound,
+            P::PortraitRefused,
+            P::Conflict,
+            P::Unprocessable,
+            P::NotOffered,
+        ],
         ..PLAIN
     },
     Operation {
@@ -249,6 +269,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/meetings/{meeting}",
         access: Access::Key(Scope::MeetingsWrite),
         about: "Makes a meeting, changes it, or moves it. A cancelled one is planned again.",
+        notes: "What is put replaces what was there, whole: what is left out becomes its default.",
         request: Content::Json("PutMeeting"),
         answer: Content::Json("Meeting"),
         problems: &[P::Conflict, P::Unprocessable],
@@ -301,6 +322,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/meetings/{meeting}/roster",
         access: Access::Key(Scope::MeetingsRead),
         about: "A meeting's roster.",
+        notes: ROSTER_SHEET,
         answer: Content::JsonOrCsv("Roster"),
         problems: &[P::NotFound],
         ..PLAIN
@@ -310,7 +332,8 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PUT",
         path: "/meetings/{meeting}/roster",
         access: Access::Key(Scope::MeetingsWrite),
-        about: "Replaces a meeting's roster. The same again changes nothing.",
+        about: "Replaces a meeting's roster, whole. The same again changes nothing.",
+        notes: ROSTER_SHEET,
         request: Content::JsonOrCsv("PutRoster"),
         request_bytes_max: ROSTER_BODY_BYTES_MAX,
         answer: Content::Json("Roster"),
@@ -322,6 +345,13 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/meetings/{meeting}/roll",
         access: Access::Key(Scope::RollRead),
         about: "A meeting's roll: the newest revision, or an earlier one.",
+        notes: "A revision never changes. A new one is made when the newest is asked for and, since \
+                the one before, records of the meeting came, its roster or state changed, or \
+                something was learnt about the clocks of its doors. As CSV (UTF-8 with a mark at \
+                its beginning, commas, for spreadsheets and their readers) it has the columns STT, \
+                Mã, Họ và tên, Chức danh, Đơn vị, Có mặt (có, vắng), Thời gian (in the meeting's \
+                zone), Hình thức, Người dự thay; a cell that would be a formula begins with an \
+                apostrophe.",
         query: &[Query {
             name: "revision",
             about: "Which revision.",
@@ -346,6 +376,11 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::Key(Scope::RecordsRead),
         about: "Records as they come, as server-sent events; from now on, or from a cursor. Each \
                 event's id is the cursor behind it: send it as `Last-Event-ID` to go on.",
+        notes: "The stream begins with a comment and an id, so that one that is cut off before its \
+                first record goes on from there too. Each record is an event named `record` whose \
+                data is one line of JSON. A comment comes at least every 20 seconds. The stream \
+                ends when the key is revoked or the hub stops; come again then, and with growing \
+                waits. At most four streams are open for one key.",
         query: &[AFTER],
         answer: Content::Events("Record"),
         ..PLAIN

@@ -19,7 +19,7 @@ pub(super) fn portrait(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     let (person, reference) = place(hub, call)?;
     let portraits = hub.portraits.as_ref().map_err(|why| {
         let detail = format!("{why}; hand in a template instead, or ask the hub's operator");
-        Failure::new(ProblemType::Unavailable, detail)
+        Failure::new(ProblemType::NotOffered, detail)
     })?;
     let (template, quality) = portraits.reference(&call.body).map_err(refused)?;
     let quality = Quality {

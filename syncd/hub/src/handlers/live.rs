@@ -13,7 +13,7 @@ use wire::problem::ProblemType;
 use super::records::{read_cursor, record_out, write_cursor};
 use crate::auth::Caller;
 use crate::call::Call;
-use crate::hub::Hub;
+use crate::hub::{Hub, STREAMS_PER_KEY_MAX};
 use crate::model::{ApiKeyId, Cursor};
 use crate::reply::{Failure, Reply, ReplyBody};
 
@@ -44,6 +44,10 @@ pub(super) fn follow(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         let detail = "there are too many streams; read /records from a cursor instead";
         return Err(Failure::new(ProblemType::TooMany, detail));
     };
+    let Some(of_key) = hub.enter(format!("stream:{}", key.id), STREAMS_PER_KEY_MAX) else {
+        let detail = format!("a key has at most {STREAMS_PER_KEY_MAX} streams; end one first");
+        return Err(Failure::new(ProblemType::TooMany, detail));
+    };
     let (events, receiver) = mpsc::channel(EVENTS_MAX);
     let stream = Stream {
         hub: hub.clone(),
@@ -53,7 +57,7 @@ pub(super) fn follow(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         events,
     };
     tokio::spawn(async move {
-        let _place = place;
+        let _places = (place, of_key);
         stream.run().await;
     });
     Ok(Reply {
@@ -76,7 +80,9 @@ impl Stream {
     /// reader then comes again with the last cursor and is told why not, if so.
     async fn run(mut self) {
         let mut beat = Instant::now();
-        if self.send(": begun\n\n".to_owned()).await.is_none() {
+        // An id without data is no event, but what a reader goes on from when it is cut off.
+        let begun = format!("id: {}\n: begun\n\n", write_cursor(&self.after));
+        if self.send(begun).await.is_none() {
             return;
         }
         loop {

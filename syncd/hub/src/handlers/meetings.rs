@@ -7,6 +7,7 @@ use vocabulary::{MeetingId, WallTime};
 use wire::meeting as api;
 use wire::problem::ProblemType;
 
+use super::rosters::check_quorum;
 use crate::call::{Call, cursor};
 use crate::convert;
 use crate::hub::Hub;
@@ -72,6 +73,11 @@ pub(super) fn put(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         zone: put.zone,
         quorum: put.quorum,
     };
+    if plan.quorum.is_some()
+        && let Some(roster) = hub.store.roster(call.organisation()?, &plan.id, call.now)?
+    {
+        check_quorum(plan.quorum, &roster.entries)?;
+    }
     let (_, meeting) =
         hub.store
             .put_meeting(call.organisation()?, &plan, &hub.sealing, call.now)?;

@@ -32,7 +32,7 @@ use crate::auth::{Caller, Credentials, authorise};
 use crate::ca::{Presented, hex};
 use crate::call::{Call, Format};
 use crate::handlers;
-use crate::hub::{Hub, InFlight};
+use crate::hub::{Hub, IN_FLIGHT_PER_CALLER_MAX, InFlight};
 use crate::metrics;
 use crate::reply::{Failure, Reply, ReplyBody, chain};
 use crate::route::{self, Route};
@@ -118,6 +118,7 @@ async fn perform(
     seen: &mut Seen,
 ) -> Result<(Reply, Packing), Failure> {
     let packing = Packing::accepted(&parts.headers);
+    let is_ambiguous = parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1;
     let credentials = Credentials {
         bearer: bearer(&parts.headers),
         certificate,
@@ -155,6 +156,11 @@ async fn perform(
     };
     seen.operation = operation.id;
     seen.status = operation.status;
+    if is_ambiguous && operation.access != Access::Anyone {
+        return Err(Failure::malformed(
+            "there are two Authorization headers; send one",
+        ));
+    }
     let (caller, _in_flight) = admit(hub, operation.access, credentials, seen).await?;
     let format = request_format(operation, &parts.headers)?;
     let answer = answer_format(operation, &parts.headers)?;
@@ -204,7 +210,7 @@ async fn admit(
     let Some(name) = caller.name() else {
         return Ok((caller, None));
     };
-    match hub.enter(name) {
+    match hub.enter(name, IN_FLIGHT_PER_CALLER_MAX) {
         Some(in_flight) => Ok((caller, Some(in_flight))),
         None => Err(Failure::new(
             ProblemType::TooMany,

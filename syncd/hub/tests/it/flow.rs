@@ -500,6 +500,13 @@ async fn a_restored_hub_knows_everybody_again_as_a_new_incarnation() {
         hub::restore(dir.path(), &saved).is_err(),
         "never over another"
     );
+    std::fs::remove_file(dir.path().join("hub.db")).unwrap();
+    hub::restore(dir.path(), &saved).unwrap();
+    let other = tempfile::TempDir::new().unwrap();
+    std::fs::write(other.path().join("ca.key"), "another's").unwrap();
+    let error = hub::restore(other.path(), &saved).unwrap_err().to_string();
+    assert!(error.contains("ca.key"), "{error}");
+    assert!(!other.path().join("hub.db").exists());
     let town = Town::start_in(dir, hub::Options::default()).await;
     let client = town.client(Some(&identity(&kiosk.key, &renewed.certificate)));
     let told = client
@@ -516,5 +523,98 @@ async fn a_restored_hub_knows_everybody_again_as_a_new_incarnation() {
     assert_ne!(position.store.incarnation, kiosk.enrolled.store.incarnation);
     let meeting = ask(&town, "GET", "/meetings/hop-1", &key, None).await;
     assert_eq!(meeting.status(), 200);
+    town.stop().await;
+}
+
+#[tokio::test]
+async fn rosters_that_no_door_could_hold_are_refused_and_sheets_change_nothing() {
+    let (town, _, key) = planned().await;
+    let put = async |entries: Value| {
+        let body = json!({ "entries": entries });
+        let answer = ask(&town, "PUT", "/meetings/hop-1/roster", &key, Some(&body)).await;
+        let status = answer.status().as_u16();
+        (status, answer.text().await.unwrap())
+    };
+    for (entries, expect) in [
+        (
+            json!([{ "person": "a1", "instead_of": "a2" }, { "person": "a2" }]),
+            "by which document",
+        ),
+        (
+            json!([{ "person": "a1", "document": "x" }]),
+            "only goes with",
+        ),
+        (
+            json!([{ "person": "a1", "instead_of": "a1", "document": "x" }]),
+            "for themselves",
+        ),
+        (
+            json!([
+                { "person": "a1", "instead_of": "a2", "document": "x" },
+                { "person": "a2", "instead_of": "a1", "document": "x" },
+            ]),
+            "for each other",
+        ),
+        (
+            json!([{ "person": "a1", "role": "guest" }, { "person": "a2", "role": "guest" }]),
+            "quorum",
+        ),
+    ] {
+        let (status, text) = put(entries.clone()).await;
+        assert_eq!(status, 422, "{entries}: {text}");
+        assert!(text.contains(expect), "{entries}: {text}");
+    }
+    let odd = json!([
+        { "person": "a1", "title": "", "unit": "Sở Mẫu" },
+        { "person": "a2", "title": "Bà", "instead_of": "a1", "document": "Số 1" },
+    ]);
+    let (status, before) = put(odd).await;
+    assert_eq!(status, 200, "{before}");
+    let url = town.url("/v1-draft/meetings/hop-1/roster");
+    let client = town.client(None);
+    let sheet = client
+        .get(&url)
+        .bearer_auth(&key)
+        .header("accept", "text/csv");
+    let sheet = sheet.send().await.unwrap().text().await.unwrap();
+    let again = client
+        .put(&url)
+        .bearer_auth(&key)
+        .header("content-type", "text/csv");
+    let again = again
+        .body(sheet)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert_eq!(again, before);
+    town.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_has_few_streams_and_two_credentials_are_none() {
+    let (town, _, key) = planned().await;
+    let client = town.client(None);
+    let url = town.url("/v1-draft/records/live");
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = client.get(&url).bearer_auth(&key).send().await.unwrap();
+        let begun = stream.chunk().await.unwrap().unwrap();
+        assert!(begun.starts_with(b"id: "), "{begun:?}");
+        open.push(stream);
+    }
+    let fifth = client.get(&url).bearer_auth(&key).send().await.unwrap();
+    assert_eq!(fifth.status(), 429);
+    assert!(fifth.headers().contains_key("retry-after"));
+    drop(open);
+    let two = client.get(town.url("/v1-draft/rooms")).bearer_auth(&key);
+    let two = two
+        .header("authorization", "Bearer other")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(two.status(), 400);
     town.stop().await;
 }
