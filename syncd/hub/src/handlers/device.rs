@@ -106,6 +106,15 @@ pub(super) fn health(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
             return Err(Failure::malformed(detail));
         }
     }
+    if report
+        .spaces
+        .iter()
+        .any(|space| space.name.as_str().is_empty())
+    {
+        return Err(Failure::malformed(
+            "`spaces` in the body has one without a name",
+        ));
+    }
     let document = serde_json::to_string(&report)
         .map_err(|error| Failure::internal("a health report", &error))?;
     let health = Health {
