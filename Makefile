@@ -18,8 +18,9 @@ help: ## show this help
 setup: ## fetch and prepare whatever is missing; quick when nothing is
 	@deploy/setup
 
-demo: setup ## recognise real people from photographs and call the roll
-	$(CARGO) run --quiet --locked --release -p kiosk -- demo
+demo: setup ## recognise real people from photographs and read the roll from a hub
+	$(CARGO) build --quiet --locked --release -p kiosk
+	$(CARGO) run --quiet --locked --release -p daemon --features hub -- demo
 
 test: setup ## run all the tests
 	DIEMDANH_SET_UP=1 $(CARGO) test --locked --workspace --features kiosk/evaluate --no-fail-fast

@@ -187,6 +187,19 @@ fn what_is_impure_is_seen() {
 }
 
 #[test]
+fn the_daemon_beside_a_kiosk_has_nothing_of_the_city_in_it() {
+    let edge = libraries_of_daemon(&["--no-default-features"]);
+    for name in ["axum", "conformance", "hub", "inference", "ort"] {
+        assert!(!edge.contains(name), "the edge build has {name} in it");
+    }
+    let city = libraries_of_daemon(&["--no-default-features", "--features", "hub"]);
+    for name in ["hub", "inference", "ort", "reqwest", "sync"] {
+        assert!(city.contains(name), "the city's build lacks {name}");
+    }
+    assert!(edge.contains("reqwest") && edge.contains("sync"));
+}
+
+#[test]
 fn every_source_file_says_why_it_is_there() {
     for path in all_rust_files() {
         let text = fs::read_to_string(&path).unwrap();
@@ -290,6 +303,38 @@ fn crates() -> BTreeMap<String, Crate> {
         crates.insert(text(&package["name"]), one);
     }
     crates
+}
+
+/// The packages that the daemon is built from, with these features.
+fn libraries_of_daemon(features: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = [
+        "tree",
+        "--offline",
+        "--locked",
+        "-p",
+        "daemon",
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ];
+    let output = Command::new(cargo)
+        .args(tree)
+        .args(features)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
 }
 
 /// The lines that name what acts, outside of comments and of the tests at a file's end.

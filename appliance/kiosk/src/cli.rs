@@ -245,6 +245,16 @@ pub struct DemoArgs {
     /// The folder of the portraits that the set-up fetched.
     #[arg(long, value_name = "DIR", default_value = ".setup/portraits")]
     pub portraits: PathBuf,
+
+    /// Hold the meeting that came from a hub, with the references that came with it, in place of
+    /// one that is made here. `syncd demo` runs it so.
+    #[arg(long)]
+    pub from_city: bool,
+
+    /// Print who is on the demonstration's roster and the photographs that they are enrolled from,
+    /// as JSON, and do nothing else.
+    #[arg(long, conflicts_with = "from_city")]
+    pub delegates: bool,
 }
 
 /// Arguments of `evaluate`.

@@ -419,11 +419,13 @@ fn list(config: &Config) -> anyhow::Result<()> {
                 summary.entries.to_string(),
                 summary.with_reference.to_string(),
                 summary.generation.to_string(),
-                match (listed.brought_by, listed.closed) {
-                    (BroughtBy::Local, _) => "here".to_owned(),
-                    (BroughtBy::City, false) => "city".to_owned(),
-                    (BroughtBy::City, true) => "city, closed".to_owned(),
-                },
+                match (listed.brought_by, listed.closed, summary.has_key) {
+                    (BroughtBy::Local, _, _) => "here",
+                    (BroughtBy::City, false, true) => "city",
+                    (BroughtBy::City, false, false) => "city, key not here yet",
+                    (BroughtBy::City, true, _) => "city, closed",
+                }
+                .to_owned(),
             ]
         })
         .collect();

@@ -45,6 +45,12 @@ pub enum Command {
     /// device that was declared and never enrolled.
     #[cfg(feature = "hub")]
     Conformance(crate::hub_cli::ConformanceArgs),
+    /// Watch a city and a door at work on this machine, on a few public portraits.
+    ///
+    /// Starts a hub, enrols a device, holds a meeting before the kiosk's demonstration, and ends
+    /// with the roll as the hub gives it out.
+    #[cfg(feature = "hub")]
+    Demo(crate::demo::DemoArgs),
 }
 
 /// Arguments of `enrol`.

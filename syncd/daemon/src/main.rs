@@ -4,6 +4,8 @@
 
 mod cli;
 mod config;
+#[cfg(feature = "hub")]
+mod demo;
 mod edge;
 mod enrol;
 mod file;
@@ -76,6 +78,11 @@ fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Hub(command) => hub_cli::run(command),
         #[cfg(feature = "hub")]
         Command::Conformance(args) => one_thread()?.block_on(hub_cli::conformance(args)),
+        #[cfg(feature = "hub")]
+        Command::Demo(args) => {
+            one_thread()?.block_on(demo::demo(args))?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

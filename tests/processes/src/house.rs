@@ -216,8 +216,11 @@ impl House {
     pub fn wait_for_roster(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
-            let listed = self.kiosk(&["roster", "list"]).output()?;
-            if String::from_utf8_lossy(&listed.stdout).contains(MEETING) {
+            // As long as there is nothing at all the kiosk says so by its exit status.
+            let output = self.kiosk(&["roster", "list"]).output()?;
+            let listed = String::from_utf8_lossy(&output.stdout);
+            let mut lines = listed.lines().filter(|line| line.starts_with(MEETING));
+            if lines.any(|line| line.trim_end().ends_with("city")) {
                 return Ok(());
             }
             ensure!(

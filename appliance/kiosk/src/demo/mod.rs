@@ -28,10 +28,11 @@ use crate::capture::Handover;
 use crate::cli::{DemoArgs, RollFormat};
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::commands;
-use crate::config::{Config, ScreenSink};
+use crate::config::{City, Config, ScreenSink};
 use crate::local_time::zone;
 use crate::networks::Networks;
 use crate::portrait::{faces, read_picture, reference};
+use crate::rosters::Rosters;
 use crate::run::{Run, run};
 
 /// Frames of one walk-up, and how long each lasts.
@@ -51,23 +52,33 @@ const SHEET_PICTURE_PX: u32 = 480;
 /// The demonstration's meeting.
 const MEETING: &str = "demo";
 
+/// What it is called.
+const TITLE: &str = "Buổi chạy thử điểm danh bằng khuôn mặt";
+
 /// Runs the demonstration.
 ///
 /// # Errors
 /// When something is missing, and when anybody was called wrongly or not at all.
 pub fn demo(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
-    let config = prepare(config, &args.output)?;
+    if args.delegates {
+        return print_delegates(&args.portraits);
+    }
+    let config = prepare(config, args)?;
     let now = SystemClock::new().now();
     let clock = Arc::new(ReplayClock::new(now));
     credits(&args.portraits)?;
-    let portraits = {
+    let (portraits, ids) = {
         let mut networks = Networks::load(&config)?;
-        enrol(&config, &args.portraits, &mut networks, &clock.now())?;
-        cut_portraits(&args.portraits, &mut networks)?
+        let ids = if args.from_city {
+            ids_from_city(&config)?
+        } else {
+            enrol(&config, &args.portraits, &mut networks, &clock.now())?
+        };
+        (cut_portraits(&args.portraits, &mut networks)?, ids)
     };
     println!("\nAn evening at the door ({} scenes):", EVENING.len());
-    let count = play(&config, portraits, &clock)?;
-    println!("\nThe roll:\n");
+    let count = play(&config, portraits, ids, &clock)?;
+    println!("\nThe roll at the door:\n");
     print!(
         "{}",
         commands::roll_text(&config, Some(MEETING), RollFormat::Table)?
@@ -83,12 +94,13 @@ pub fn demo(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
 fn play(
     config: &Config,
     portraits: HashMap<&'static str, Portrait>,
+    ids: HashMap<&'static str, PersonId>,
     clock: &Arc<ReplayClock>,
 ) -> anyhow::Result<Count> {
     let film = Film::new(portraits);
     let source = Recorded::new(film, Pace::AtOnce, Arc::new(VirtualClock::default()));
     let (told, heard) = unbounded();
-    let mut verdicts = Verdicts::new(clock.now().monotonic, zone(&config.device.zone));
+    let mut verdicts = Verdicts::new(clock.now().monotonic, zone(&config.device.zone), ids);
     let listener = std::thread::spawn(move || {
         heard.iter().for_each(|told| verdicts.hear(&told));
         verdicts.conclude()
@@ -111,13 +123,19 @@ fn play(
         .map_err(|_| anyhow::anyhow!("whoever prints the decisions has panicked"))
 }
 
-/// A configuration of the demonstration's own, in an empty directory.
-fn prepare(config: &Config, output: &Path) -> anyhow::Result<Config> {
+/// A configuration of the demonstration's own, in an empty directory. What came from a hub stays
+/// where it is.
+fn prepare(config: &Config, args: &DemoArgs) -> anyhow::Result<Config> {
     let mut config = config.clone();
-    config.data.directory = output.join("data");
     config.screen.sink = ScreenSink::Png;
-    config.screen.png_directory = output.join("screens");
-    for directory in [&config.data.directory, &config.screen.png_directory] {
+    config.screen.png_directory = args.output.join("screens");
+    let mut emptied = vec![config.screen.png_directory.clone()];
+    if !args.from_city {
+        config.data.directory = args.output.join("data");
+        config.city = City::default();
+        emptied.push(config.data.directory.clone());
+    }
+    for directory in &emptied {
         match std::fs::remove_dir_all(directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| {
@@ -150,14 +168,51 @@ fn credits(portraits: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the roster and enrols everybody on it from one photograph each.
+/// Prints whom a hub has to know, for whoever tells it.
+fn print_delegates(portraits: &Path) -> anyhow::Result<()> {
+    let delegates = DELEGATES.iter().map(|delegate| {
+        serde_json::json!({
+            "id": delegate.id,
+            "name": delegate.name,
+            "title": delegate.title,
+            "unit": delegate.unit,
+            "photograph": portraits.join(delegate.enrolled_from),
+        })
+    });
+    let list = serde_json::json!({
+        "meeting": MEETING,
+        "title": TITLE,
+        "delegates": delegates.collect::<Vec<_>>(),
+    });
+    println!("{list}");
+    Ok(())
+}
+
+/// Who the delegates are on the roster that came from the hub, which gives ids of its own.
+fn ids_from_city(config: &Config) -> anyhow::Result<HashMap<&'static str, PersonId>> {
+    let meeting = MeetingId::new(MEETING)?;
+    let roster = Rosters::new(config).roster(&meeting)?;
+    let roster = roster.context("the demonstration's meeting has not come from the hub")?;
+    let ids = DELEGATES.iter().map(|delegate| {
+        let entry = roster
+            .entries()
+            .iter()
+            .find(|entry| entry.delegate.name == delegate.name)
+            .with_context(|| format!("{} is not on the hub's roster", delegate.name))?;
+        Ok((delegate.id, entry.delegate.person.clone()))
+    });
+    ids.collect()
+}
+
+/// Makes the roster and enrols everybody on it from one photograph each; answers by which ids.
 fn enrol(
     config: &Config,
     portraits: &Path,
     networks: &mut Networks,
     now: &vocabulary::Stamp,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<HashMap<&'static str, PersonId>> {
     println!("\nEnrolled, from one photograph each:");
+    let mut ids = HashMap::new();
     let mut store = commands::open_local(config)?;
     store.put_roster(&roster(config, now)?, now.wall)?;
     for delegate in &DELEGATES {
@@ -180,8 +235,9 @@ fn enrol(
             reference.quality.face_width_px,
             reference.quality.sharpness
         );
+        ids.insert(delegate.id, person);
     }
-    Ok(())
+    Ok(ids)
 }
 
 fn roster(config: &Config, now: &vocabulary::Stamp) -> anyhow::Result<Roster> {
@@ -191,7 +247,7 @@ fn roster(config: &Config, now: &vocabulary::Stamp) -> anyhow::Result<Roster> {
         organisation: config.device.organisation.clone(),
         room: config.device.room.clone(),
         doors: Vec::new(),
-        title: "Buổi chạy thử điểm danh bằng khuôn mặt".to_owned(),
+        title: TITLE.to_owned(),
         starts_at: now.wall.saturating_sub(Duration::from_secs(600)),
         ends_at: now.wall.saturating_add(2 * hour),
         zone: config.device.zone.clone(),

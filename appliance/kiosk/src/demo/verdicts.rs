@@ -1,8 +1,10 @@
 //! Holds each decision of the evening against who stood there, and prints it as it falls.
 
+use std::collections::HashMap;
+
 use anyhow::bail;
 use jiff::tz::TimeZone;
-use vocabulary::{Decision, Monotonic};
+use vocabulary::{Decision, Monotonic, PersonId};
 
 use super::evening::{EVENING, Visitor};
 use super::{FRAME, SCENE_FRAMES, stage};
@@ -49,6 +51,8 @@ struct Fate {
 pub struct Verdicts {
     start: Monotonic,
     zone: TimeZone,
+    /// By our ids, the ids of the delegates on the roster.
+    ids: HashMap<&'static str, PersonId>,
     /// One for each visitor of each scene.
     fates: Vec<Vec<Fate>>,
     /// Names called while nobody was there.
@@ -56,14 +60,16 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// For an evening whose first frame is at `start`; times are printed in `zone`.
-    pub fn new(start: Monotonic, zone: TimeZone) -> Self {
+    /// For an evening whose first frame is at `start`; times are printed in `zone`. `ids` says who
+    /// the delegates are on the roster.
+    pub fn new(start: Monotonic, zone: TimeZone, ids: HashMap<&'static str, PersonId>) -> Self {
         let fates = EVENING
             .iter()
             .map(|scene| vec![Fate::default(); scene.visitors.len()]);
         Self {
             start,
             zone,
+            ids,
             fates: fates.collect(),
             calls_of_nobody: 0,
         }
@@ -91,7 +97,9 @@ impl Verdicts {
         let visitor = &visitors[index];
         let fate = &mut self.fates[scene][index];
         let verdict = match (&told.outcome.decision, visitor.id) {
-            (Decision::Identified(ranked), Some(id)) if ranked.person.as_str() == id => {
+            (Decision::Identified(ranked), Some(id))
+                if self.ids.get(id) == Some(&ranked.person) =>
+            {
                 fate.called_rightly = true;
                 "called rightly"
             }
@@ -185,7 +193,7 @@ mod tests {
     use super::*;
 
     fn fates(change: impl Fn(usize, usize, &Visitor) -> Fate) -> Count {
-        let mut verdicts = Verdicts::new(Monotonic::default(), TimeZone::UTC);
+        let mut verdicts = Verdicts::new(Monotonic::default(), TimeZone::UTC, HashMap::new());
         for (index, scene) in EVENING.iter().enumerate() {
             for (at, visitor) in scene.visitors.iter().enumerate() {
                 verdicts.fates[index][at] = change(index, at, visitor);
