@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help setup demo test simulate processes contract openapi bench accuracy fmt lint deny
+.PHONY: help setup demo test simulate processes drain contract openapi bench accuracy fmt lint deny
 .PHONY: clean distclean
 
 help: ## show this help
@@ -35,6 +35,13 @@ simulate: ## door, wire and city in virtual time under faults (SEED=first SEEDS=
 processes: setup ## the real programs under kill -9 and a broken network (SEED= SECONDS=)
 	$(CARGO) build --quiet --locked -p kiosk -p daemon -p processes
 	$${CARGO_TARGET_DIR:-target}/debug/processes run --seed $(SEED) --seconds $(SECONDS) \
+		--programs $${CARGO_TARGET_DIR:-target}/debug
+
+RECORDS ?= 200000
+
+drain: setup ## a door that was offline for weeks sends what waits; the daemon's memory (RECORDS=)
+	$(CARGO) build --quiet --locked -p kiosk -p daemon -p processes
+	$${CARGO_TARGET_DIR:-target}/debug/processes drain --records $(RECORDS) \
 		--programs $${CARGO_TARGET_DIR:-target}/debug
 
 contract: setup ## a running hub against its own OpenAPI document, from outside

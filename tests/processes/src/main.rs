@@ -53,7 +53,7 @@ enum Command {
     /// Let a door that was offline for weeks send what waits, and measure the daemon.
     Drain {
         /// The directory of the programs `kiosk` and `syncd`.
-        #[arg(long, value_name = "DIR", default_value = "target/release")]
+        #[arg(long, value_name = "DIR", default_value = "target/debug")]
         programs: PathBuf,
         /// How many records wait.
         #[arg(long, default_value_t = 200_000)]
