@@ -147,7 +147,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_not(text in ".{0,300}", parts in "[a-z0-9]{0,9}(\\.[a-z0-9]{0,70}){0,4}") {
+        fn any_text_is_read_or_not(
+            text in ".{0,300}",
+            parts in "[a-z0-9]{0,9}(\\.[a-z0-9]{0,70}){0,4}",
+        ) {
             for text in [&text, &parts, &format!("ddk1.{parts}"), &format!("ddt1.{parts}")] {
                 let _ = token_hash(text);
                 let _ = key_parts(text);

@@ -127,8 +127,8 @@ answers are where `Accept-Encoding` allows it. Every answer has an `X-Request-Id
 log has too. `HEAD` is answered wherever `GET` is; a method that a path does not have is answered \
 405 with `Allow`. What is put replaces what was there, whole. Names, titles and units have at most \
 256 bytes in UTF-8, which is fewer letters where they have diacritics. Outside the versioned paths \
-are `/healthz`, `/readyz` and, for keys with `metrics:read`, `/metrics`. The version in the path is \
-a draft.";
+are `/healthz`, `/readyz` and, for keys with `metrics:read`, `/metrics`. The version in the path \
+is a draft.";
 
 /// Adds an example to the types that integrators begin with.
 fn with_examples(mut schemas: Map<String, Value>) -> Map<String, Value> {
@@ -272,7 +272,8 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
         parameters.push(json!({
             "name": "Last-Event-ID",
             "in": "header",
-            "description": "The id of the last event that the caller has; it counts before `after`.",
+            "description":
+                "The id of the last event that the caller has; it counts before `after`.",
             "schema": { "type": "string", "minLength": 1, "maxLength": limits::CURSOR_BYTES_MAX },
         }));
     }

@@ -14,7 +14,8 @@ use vocabulary::{Digest, Epoch, WallTime};
 
 use crate::limits::LABEL_BYTES_MAX;
 
-/// An id of ours as JSON has it: 1 to 64 ASCII letters and digits, after the first also `-`, `_`, `.`.
+/// An id of ours as JSON has it: 1 to 64 ASCII letters and digits, after the first also `-`, `_`
+/// and `.`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id<T>(pub T);
 

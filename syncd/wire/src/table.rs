@@ -50,13 +50,13 @@ const UNTIL: Query = Query {
 
 /// How rosters look as sheets.
 const ROSTER_SHEET: &str = "\
-As CSV: UTF-8, with or without a mark at its beginning; commas, semicolons or tabs; the first line \
-names the columns, in any order, in Vietnamese (with or without diacritics) or English: Mã (id; the \
-only one that must be there), Họ và tên (name; for readers, the person's own counts), Chức danh \
-(title), Đơn vị (unit), Vai trò (role: Đại biểu or member, Khách mời or guest; empty is member), Hình \
-thức (attendance: Khuôn mặt or face, Mã QR or code; empty is face), Dự thay cho (instead of: an id), \
-Theo văn bản (document), STT (ignored). What is written begins with a mark, has commas, and an \
-apostrophe before a cell that would be a formula; it is read back as it was.";
+As CSV: UTF-8, with or without a mark at its beginning; commas, semicolons or tabs; the first \
+line names the columns, in any order, in Vietnamese (with or without diacritics) or English: Mã \
+(id; the only one that must be there), Họ và tên (name; for readers, the person's own counts), \
+Chức danh (title), Đơn vị (unit), Vai trò (role: Đại biểu or member, Khách mời or guest; empty \
+is member), Hình thức (attendance: Khuôn mặt or face, Mã QR or code; empty is face), Dự thay cho \
+(instead of: an id), Theo văn bản (document), STT (ignored). What is written begins with a mark, \
+has commas, and an apostrophe before a cell that would be a formula; it is read back as it was.";
 
 /// Every operation under [`crate::BASE`].
 pub const OPERATIONS: &[Operation] = &[
@@ -200,8 +200,8 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/people/{person}",
         access: Access::Key(Scope::PeopleWrite),
         about: "Makes a person, or changes name, title or unit.",
-        notes: "What is put replaces what was there, whole: a title or unit that is left out becomes \
-                empty. References stay.",
+        notes: "What is put replaces what was there, whole: a title or unit that is left out \
+                becomes empty. References stay.",
         request: Content::Json("PutPerson"),
         answer: Content::Json("Person"),
         problems: &[P::Unprocessable],
@@ -299,7 +299,8 @@ pub const OPERATIONS: &[Operation] = &[
         id: "getCalendar",
         path: "/calendar",
         access: Access::Key(Scope::MeetingsRead),
-        about: "Meetings as iCalendar (RFC 5545), from now on when nothing else is said: at most 500.",
+        about: "Meetings as iCalendar (RFC 5545), from now on when nothing else is said: at most \
+                500.",
         query: &[FROM, UNTIL],
         answer: Content::Text("text/calendar"),
         ..PLAIN
@@ -345,8 +346,8 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/meetings/{meeting}/roll",
         access: Access::Key(Scope::RollRead),
         about: "A meeting's roll: the newest revision, or an earlier one.",
-        notes: "A revision never changes. A new one is made when the newest is asked for and, since \
-                the one before, records of the meeting came, its roster or state changed, or \
+        notes: "A revision never changes. A new one is made when the newest is asked for and, \
+                since the one before, records of the meeting came, its roster or state changed, or \
                 something was learnt about the clocks of its doors. As CSV (UTF-8 with a mark at \
                 its beginning, commas, for spreadsheets and their readers) it has the columns STT, \
                 Mã, Họ và tên, Chức danh, Đơn vị, Có mặt (có, vắng), Thời gian (in the meeting's \

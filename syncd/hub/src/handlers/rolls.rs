@@ -152,7 +152,8 @@ fn conflict(conflict: &Conflict) -> String {
             count,
             first,
         } => format!(
-            "{count} records from {} of {} on were decided by generation {generation} of the roster",
+            "{count} records from {} of {} on were decided by generation {generation} of the \
+             roster",
             first.sequence, first.device
         ),
         Conflict::OtherContents { count, first } => format!(

@@ -1,6 +1,6 @@
 //! Rosters and rolls as CSV, for secretaries and their spreadsheets: headers in Vietnamese, read in
-//! Vietnamese or English, with commas, semicolons or tabs. A cell is only ever text: what is written
-//! cannot become a formula, and what was guarded against that is read back as it was.
+//! Vietnamese or English, with commas, semicolons or tabs. A cell is only ever text: what is
+//! written cannot become a formula, and what was guarded against that is read back as it was.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -429,7 +429,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, text in "(id|ma|ten)[,;\t].{0,60}\n.{0,60}") {
+        fn any_bytes_are_read_or_refused(
+            bytes: Vec<u8>,
+            text in "(id|ma|ten)[,;\t].{0,60}\n.{0,60}",
+        ) {
             let _ = read_roster(&bytes);
             let _ = read_roster(text.as_bytes());
         }
