@@ -86,10 +86,17 @@ pub async fn enrol(config: &Config, token: &str, again: bool) -> anyhow::Result<
     let enrolled: Enrolled = serde_json::from_slice(&answer.body)
         .context("the hub's answer is not one of the sync API")?;
     let tls_key = TlsKey::from_pem(&pending.tls_key)?;
-    Identity::new(enrolled, &tls_key, &head_key).store(directory)?;
+    let identity = Identity::new(enrolled, &tls_key, &head_key);
+    // An identity that cannot be used is not kept: the token still stands, and so asking again may
+    // help.
+    let authorities = [identity.enrolled.authorities.as_bytes()];
+    let certificate = &identity.enrolled.certificate;
+    trust::enrolled(&authorities, certificate, &identity.tls_key, &clock)
+        .context("what the hub gives is no certificate for this device; ask its keeper")?;
+    identity.store(directory)?;
     std::fs::remove_file(directory.join(PENDING))
         .with_context(|| format!("{} cannot be removed", directory.join(PENDING).display()))?;
-    say(&Identity::load(directory)?.enrolled);
+    say(&identity.enrolled);
     Ok(())
 }
 

@@ -21,6 +21,10 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
 /// How long one request may take from the beginning to the end of its answer.
 const REQUEST_TIME_MAX: Duration = wire::limits::REQUEST_TIME_MAX;
 
+/// Most bytes of a header that is kept; a longer one is as good as none. A tag is sent back with
+/// every request.
+const HEADER_BYTES_MAX: usize = 256;
+
 /// Bodies below this are not worth packing.
 const PACKED_BYTES_MIN: usize = 1024;
 
@@ -51,6 +55,15 @@ impl Client {
     /// # Errors
     /// [`HttpError`] names the key of the configuration.
     pub fn new(config: &HubConfig, tls: ClientConfig) -> Result<Self, HttpError> {
+        Self::within(REQUEST_TIME_MAX, config, tls)
+    }
+
+    /// The same, where a request may take only so long.
+    fn within(
+        time_max: Duration,
+        config: &HubConfig,
+        tls: ClientConfig,
+    ) -> Result<Self, HttpError> {
         let base = base(&config.url)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -58,7 +71,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIME_MAX)
-            .timeout(REQUEST_TIME_MAX)
+            .timeout(time_max)
             .pool_max_idle_per_host(1)
             .no_proxy();
         if !config.proxy.is_empty() {
@@ -103,6 +116,10 @@ impl Client {
             date: text(response.headers(), header::DATE),
             body: Vec::new(),
         };
+        let announced = response.content_length().unwrap_or(0);
+        if announced > http.answer_bytes_max as u64 {
+            return Err(TransportError::TooLarge);
+        }
         // The chunks are unpacked ones: a bomb grows no further than the limit.
         while let Some(chunk) = response.chunk().await.map_err(|error| fate(&error))? {
             if answer.body.len() + chunk.len() > http.answer_bytes_max {
@@ -137,7 +154,8 @@ fn pack(body: &[u8]) -> Vec<u8> {
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    Some(headers.get(name)?.to_str().ok()?.to_owned())
+    let text = headers.get(name)?.to_str().ok()?;
+    (text.len() <= HEADER_BYTES_MAX).then(|| text.to_owned())
 }
 
 /// What it means that there is no answer.
@@ -190,7 +208,91 @@ fn causes(error: &reqwest::Error) -> Vec<&(dyn std::error::Error + 'static)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData as _};
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use sha2::{Digest as _, Sha256};
+    use vocabulary::{Digest, WallTime};
+
     use super::*;
+    use crate::trust::{LatestClock, pinned};
+
+    /// A request is answered with this, and then nothing more comes.
+    async fn check_stalled(said: &'static [u8]) {
+        let key = KeyPair::generate().unwrap();
+        let authority = Digest(Sha256::digest(key.subject_public_key_info()).into());
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = params.self_signed(&key).unwrap();
+        let server_key = KeyPair::generate().unwrap();
+        let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let issuer = Issuer::new(params, key);
+        let server = server.signed_by(&server_key, &issuer).unwrap();
+        let chain = vec![server.der().clone(), root.der().clone()];
+        let private = PrivatePkcs8KeyDer::from(server_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, private.into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = HubConfig {
+            url: format!(
+                "https://localhost:{}",
+                listener.local_addr().unwrap().port()
+            ),
+            ..HubConfig::default()
+        };
+        let serving = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let connection = rustls::ServerConnection::new(Arc::new(tls)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            stream.write_all(said).unwrap();
+            // However it ends, it does when the client hangs up.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let tls = pinned(authority, &LatestClock::new(WallTime(0))).unwrap();
+        let client = Client::within(Duration::from_millis(500), &config, tls).unwrap();
+        let http = Http {
+            method: "GET",
+            path: "/".to_owned(),
+            body: None,
+            if_none_match: None,
+            answer_bytes_max: 1000,
+        };
+        assert_eq!(
+            client.send(&http, None).await,
+            Err(TransportError::TimedOut)
+        );
+        // Whoever waits must let the client hang up meanwhile.
+        let serving = tokio::task::spawn_blocking(move || serving.join().unwrap());
+        let most = Duration::from_secs(60);
+        tokio::time::timeout(most, serving).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stops_on_the_way_is_given_up() {
+        check_stalled(b"").await;
+        check_stalled(b"HTTP/1.1 200 X\r\nContent-Len").await;
+        check_stalled(b"HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\n{").await;
+    }
+
+    #[test]
+    fn a_header_that_is_too_long_is_as_good_as_none() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ETAG, "x".repeat(HEADER_BYTES_MAX).parse().unwrap());
+        assert!(text(&headers, header::ETAG).is_some());
+        headers.insert(
+            header::ETAG,
+            "x".repeat(HEADER_BYTES_MAX + 1).parse().unwrap(),
+        );
+        assert_eq!(text(&headers, header::ETAG), None);
+    }
 
     #[test]
     fn an_error_of_tls_is_found_within_errors_of_input_and_output() {

@@ -45,6 +45,9 @@ pub enum IdentityError {
         #[source]
         source: serde_json::Error,
     },
+    /// What the hub gave is more than the file may hold, and could not be read again.
+    #[error("the hub gives certificates of {0} bytes, at most {FILE_BYTES_MAX} are kept")]
+    TooLarge(usize),
     /// No key could be made.
     #[error("no key could be made")]
     Key(#[from] rcgen::Error),
@@ -137,10 +140,13 @@ impl Identity {
     /// Writes it, in place of the one before.
     ///
     /// # Errors
-    /// [`IdentityError::Io`] names the file.
+    /// [`IdentityError::Io`] names the file; [`IdentityError::TooLarge`]. The one before stays.
     pub fn store(&self, directory: &Path) -> Result<(), IdentityError> {
         let path = directory.join(FILE);
         let bytes = serde_json::to_vec_pretty(self).expect("its fields are texts and numbers");
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(IdentityError::TooLarge(bytes.len()));
+        }
         file::replace(&path, &bytes, 0o600).map_err(|source| IdentityError::Io {
             path,
             doing: "written",
@@ -163,4 +169,30 @@ pub fn new_head_key() -> Result<SigningKey, IdentityError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(IdentityError::Random)?;
     Ok(SigningKey::from_bytes(&seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_again_does_not_replace_what_can() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut enrolled: Enrolled = serde_json::from_str(
+            r#"{"device":"kiosk-thu","organisation":"mau","room":"G1","doors":[],
+            "certificate":"","authorities":"","expires_at":"2026-01-01T00:00:00Z",
+            "renew_at":"2026-01-01T00:00:00Z","store":{
+            "store":"00000000000000000000000000000001",
+            "incarnation":"00000000000000000000000000000002"}}"#,
+        )
+        .unwrap();
+        let (tls_key, head_key) = (TlsKey::generate().unwrap(), new_head_key().unwrap());
+        let identity = Identity::new(enrolled.clone(), &tls_key, &head_key);
+        identity.store(directory.path()).unwrap();
+        enrolled.authorities = "\n".repeat(200_000);
+        let large = Identity::new(enrolled, &tls_key, &head_key).store(directory.path());
+        assert!(matches!(large, Err(IdentityError::TooLarge(_))));
+        let kept = Identity::load(directory.path()).unwrap();
+        assert_eq!(kept.enrolled.authorities, "");
+    }
 }
