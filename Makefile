@@ -50,7 +50,7 @@ contract: setup ## a running hub against its own OpenAPI document, from outside
 	tests/contract/run
 
 openapi: ## write the OpenAPI document of the sync API anew
-	$(CARGO) run --quiet --locked -p daemon -- hub openapi >docs/openapi.json.part
+	$(CARGO) run --quiet --locked -p wire --example openapi >docs/openapi.json.part
 	mv docs/openapi.json.part docs/openapi.json
 
 bench: setup ## measure against OpenCV, faiss and bare SQLite (installs the peers first)
@@ -62,9 +62,6 @@ accuracy: setup ## measure how right the recognition is (DATASET=DIR, a folder p
 	$(CARGO) run --quiet --locked --release -p kiosk --features evaluate -- evaluate \
 		--dataset "$(DATASET)" --report target/accuracy
 	@cat target/accuracy/report.md
-
-openapi: setup ## write docs/openapi.json anew from the types of the sync API
-	$(CARGO) run -q -p wire --example openapi > docs/openapi.json
 
 fmt: ## format all the code
 	$(CARGO) fmt --all

@@ -4,6 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 fn main() {
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    println!("cargo:rerun-if-changed=src");
+    println!("cargo:rerun-if-changed=Cargo.toml");
     // https://reproducible-builds.org/specs/source-date-epoch/
     let given = std::env::var("SOURCE_DATE_EPOCH").ok();
     let built_s = given

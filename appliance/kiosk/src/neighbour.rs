@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -19,6 +20,9 @@ use crate::event::Event;
 
 /// Who may connect: this account and its group, which the daemon's account shares.
 const MODE: u32 = 0o660;
+
+/// How long to wait when the system has no more files to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is read at once.
 const PIECE_BYTES: usize = 4096;
@@ -78,7 +82,16 @@ impl Neighbour {
             if self.stopping.load(Ordering::Acquire) {
                 break;
             }
-            if let Err(error) = caller.and_then(|stream| self.exchange(stream)) {
+            let stream = match caller {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // No more files to be had; asking again at once would only ask again.
+                    tracing::warn!(socket = %self.path.display(), %error, "nobody can call");
+                    thread::sleep(ACCEPT_PAUSE);
+                    continue;
+                }
+            };
+            if let Err(error) = self.exchange(stream) {
                 let socket = self.path.display();
                 tracing::warn!(%socket, %error, "a caller was not understood");
             }
@@ -91,8 +104,8 @@ impl Neighbour {
         let told = FromDaemon::decode(&line).map_err(io::Error::other)?;
         // The loop is gone only when the kiosk is stopping.
         let _ = self.events.send(Event::City(told));
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = answer.encode();
+        let answer = self.answer.lock();
+        let answer = answer.unwrap_or_else(PoisonError::into_inner).encode();
         stream.set_write_timeout(Some(left(deadline)?))?;
         stream.write_all(&answer)
     }

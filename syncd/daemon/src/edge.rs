@@ -124,7 +124,7 @@ impl Edge {
         let device = identity.enrolled.device.0.clone();
         let mut ledger = LedgerReader::new(config.data.ledger.clone(), device, identity.head_key());
         let city = CityStore::open(&config.data.city)?;
-        let last_record_at = ledger.newest().map(|(_, at)| at);
+        let last_record_at = ledger.newest();
         let clock = LatestClock::new(trust::built_at());
         if let Some(at) = last_record_at {
             clock.raise(at);

@@ -13,7 +13,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use hub::ca::Ca;
 use hub::model::{ApiKeyId, KeyRole};
 use hub::sandbox::{self, Sandbox};
-use hub::store::sqlite::{self, SqliteOptions, SqliteStore};
 use hub::{Hub, ModelPaths, Options, admin};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,7 +40,8 @@ pub enum HubCommand {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         /// The directory to write; it must not be there.
-        file: PathBuf,
+        #[arg(value_name = "COPY")]
+        to: PathBuf,
     },
     /// Make a hub of a copy, in a directory without one. Devices send again what came later.
     Restore {
@@ -49,7 +49,8 @@ pub enum HubCommand {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         /// The copy: the directory that `backup` wrote.
-        file: PathBuf,
+        #[arg(value_name = "COPY")]
+        from: PathBuf,
     },
     /// Print the OpenAPI document of this version.
     Openapi,
@@ -289,12 +290,12 @@ pub fn run(command: &HubCommand) -> anyhow::Result<ExitCode> {
     match command {
         HubCommand::Serve(args) => serve(args)?,
         HubCommand::Admin(args) => admin(args)?,
-        HubCommand::Backup { data, file } => {
-            SqliteStore::open(data, SqliteOptions::default())?.backup(file)?;
-            println!("{}", file.display());
+        HubCommand::Backup { data, to } => {
+            hub::backup(&*existing(data)?, to)?;
+            println!("{}", to.display());
         }
-        HubCommand::Restore { data, file } => {
-            sqlite::restore(file, data, &SqliteOptions::default().entropy)?;
+        HubCommand::Restore { data, from } => {
+            hub::restore(data, from)?;
             println!("restored; start the hub, and devices send again what came later");
         }
         HubCommand::Openapi => print!("{}", wire::openapi::text()),
@@ -304,6 +305,16 @@ pub fn run(command: &HubCommand) -> anyhow::Result<ExitCode> {
 
 fn open(data: &Path, options: Options) -> anyhow::Result<Arc<Hub>> {
     Hub::open(data, options).with_context(|| format!("the hub in {} does not open", data.display()))
+}
+
+/// Opens a hub that is there already: a directory that was mistyped is not to become another city.
+fn existing(data: &Path) -> anyhow::Result<Arc<Hub>> {
+    anyhow::ensure!(
+        data.join(hub::store::sqlite::FILE_NAME).exists(),
+        "there is no hub in {}; `syncd hub serve` or `syncd hub admin organisation` makes one",
+        data.display()
+    );
+    open(data, Options::default())
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
@@ -360,7 +371,7 @@ fn say(sandbox: &Sandbox) {
 }
 
 fn admin(args: &AdminArgs) -> anyhow::Result<()> {
-    let hub = open(&args.data, Options::default())?;
+    let hub = hub_of(args)?;
     match &args.command {
         AdminCommand::Organisation { id, name } => {
             let change = admin::put_organisation(&hub, read(id)?, name)?;
@@ -437,6 +448,14 @@ fn admin(args: &AdminArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The hub that a command is for. Only the first command there is makes one.
+fn hub_of(args: &AdminArgs) -> anyhow::Result<Arc<Hub>> {
+    if matches!(args.command, AdminCommand::Organisation { .. }) {
+        return open(&args.data, Options::default());
+    }
+    existing(&args.data)
 }
 
 fn new_key(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ledger::{LedgerError, Reader};
 use record::SigningKey;
 use sync::{LedgerBatch, LedgerOutcome, LedgerRecord};
-use vocabulary::{DeviceId, Sequence, WallTime};
+use vocabulary::{ClockQuality, DeviceId, Sequence, WallTime};
 
 /// The ledger, open or to be opened.
 pub struct LedgerReader {
@@ -53,12 +53,14 @@ impl LedgerReader {
         }
     }
 
-    /// The last record's number and time, where there is one that can be read.
-    pub fn newest(&mut self) -> Option<(u64, WallTime)> {
+    /// The last record's time, where there is one that can be read and its clock was held by a time
+    /// service. A clock that ran wrong for years would spoil every judgement by it.
+    pub fn newest(&mut self) -> Option<WallTime> {
         let reader = self.current().ok()?;
         let (_, newest) = reader.span().ok()??;
         let last = reader.read_after(Sequence(newest.0 - 1), 1).ok()?.pop()?;
-        Some((newest.0, last.record.at.wall))
+        let at = last.record.at;
+        (at.quality == ClockQuality::Synchronised).then_some(at.wall)
     }
 
     /// Whether something was written since this was asked last, and the last record's number.
