@@ -17,7 +17,7 @@ use serde_json::Value;
 /// Libraries of others that one crate alone may use, by its name in the table.
 const ONLY_IN: [(&str, &str); 4] = [
     ("ort", "inference"),
-    ("rusqlite", "hub ledger"),
+    ("rusqlite", "hub ledger simulation"),
     ("nokhwa", "camera"),
     ("clap", "daemon kiosk models processes"),
 ];

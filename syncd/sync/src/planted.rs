@@ -54,11 +54,13 @@ pub enum Defect {
     GivesUp,
     /// A lost answer is waited for without end.
     WaitsForEver,
+    /// A restored hub is believed to have this device's records where it has a copy's.
+    CopyIgnored,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::MovedBeforeAcknowledged,
         Self::RangeUnchecked,
         Self::SentCountsAsAcknowledged,
@@ -83,6 +85,7 @@ impl Defect {
         Self::ClosingIgnored,
         Self::GivesUp,
         Self::WaitsForEver,
+        Self::CopyIgnored,
     ];
 }
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use vocabulary::{Epoch, Monotonic};
+use vocabulary::{Digest, Epoch, Monotonic};
 use wire::Base64;
 use wire::device::{Position, RecordsAccepted, SendRecords, StoreId};
 use wire::limits::{BATCH_RECORDS_MAX, RECORDS_BODY_BYTES_MAX};
@@ -51,7 +51,7 @@ pub(crate) struct Push {
     /// The incarnation that the hub was last known in.
     incarnation: Option<Hex16>,
     epoch: Option<Epoch>,
-    /// The number after which to go on. The watermark's, but for a moment after a hub forgot.
+    /// The number after which to go on.
     cursor: u64,
     /// The last record of the ledger, as far as it was looked at.
     last: Option<u64>,
@@ -107,6 +107,16 @@ enum Purpose {
     Behind,
     /// A record that was set aside, once more.
     Again(SetAside),
+    /// To see whether the record that the hub has under a number is this device's.
+    Compare(Place),
+}
+
+/// Where the hub says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    store: StoreId,
+    through: u64,
+    digest: Option<Digest>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -403,6 +413,11 @@ impl Push {
         }
         match (purpose, first) {
             (Purpose::Next, None) => self.rest(turn),
+            (Purpose::Compare(place), _) => {
+                let own = records.first().map(|bytes| record::digest(bytes));
+                let is_ours = first == Some(place.through) && own == place.digest;
+                self.go_on_from(epoch, place, is_ours, turn);
+            }
             (Purpose::InPlace | Purpose::Again(_), None) => {
                 // It is not there any more.
                 self.suspect = None;
@@ -509,6 +524,7 @@ impl Push {
                 },
                 epoch: epoch.into(),
                 committed_through: sent.last,
+                digest: None,
             };
             self.move_to(sent, position, sent.last, turn);
         }
@@ -577,7 +593,10 @@ impl Push {
                 let new = accepted.quarantined.len() as u64;
                 self.quarantined = self.quarantined.saturating_add(match sent.purpose {
                     Purpose::Next => new,
-                    Purpose::InPlace | Purpose::Behind | Purpose::Again(_) => 0,
+                    Purpose::InPlace
+                    | Purpose::Behind
+                    | Purpose::Again(_)
+                    | Purpose::Compare(_) => 0,
                 });
                 self.limit = (self.limit * 2).min(BATCH_RECORDS_MAX);
                 self.move_to(sent, position, through, turn);
@@ -595,8 +614,7 @@ impl Push {
                     acknowledged: sent.first - 1,
                 };
                 self.impossible = Some(trouble.clone());
-                self.cursor = through;
-                self.suspect = None;
+                self.ask = true;
                 self.fail(&Setback::new(trouble), turn);
                 Upshot::Contact
             }
@@ -656,7 +674,7 @@ impl Push {
                 turn.out.push(Command::ForgetSetAside(one));
                 return;
             }
-            Purpose::InPlace | Purpose::Behind => {
+            Purpose::InPlace | Purpose::Behind | Purpose::Compare(_) => {
                 let one = SetAside {
                     epoch: sent.epoch,
                     sequence: sent.first,
@@ -699,22 +717,42 @@ impl Push {
             self.impossible = Some(trouble.clone());
             return self.fail(&Setback::new(trouble), turn);
         }
+        let place = Place {
+            store: position.store,
+            through: position.committed_through,
+            digest: position.digest.map(Digest::from),
+        };
+        if place.through == 0 || place.digest.is_none() {
+            self.go_on_from(epoch, place, false, turn);
+        } else {
+            self.read_ledger(place.through - 1, 1, Purpose::Compare(place), turn);
+        }
+        Upshot::Contact
+    }
+
+    /// Goes on from where the hub is, if the record that it has there is ours: each record names
+    /// the one before it, so it has all of ours up to there. Otherwise another device wrote on
+    /// with a copy of this ledger, and what this one wrote may be missing anywhere.
+    fn go_on_from(&mut self, epoch: Epoch, place: Place, is_ours: bool, turn: &mut Turn<'_>) {
         self.ask = false;
         self.suspect = None;
         self.impossible = None;
         self.failures.succeed();
-        self.incarnation = Some(position.store.incarnation);
-        let mut through = self.cursor.min(position.committed_through);
+        self.incarnation = Some(place.store.incarnation);
+        let mut through = if is_ours || planted!(CopyIgnored) {
+            self.cursor.min(place.through)
+        } else {
+            0
+        };
         if planted!(PositionJumpsAhead) {
-            through = position.committed_through;
+            through = place.through;
         }
         if planted!(NeverGoesBack) {
             through = self.cursor;
         }
         self.cursor = through;
-        self.mark(epoch, position.store, through, turn);
+        self.mark(epoch, place.store, through, turn);
         self.state = State::Idle(turn.now.monotonic);
-        Upshot::Contact
     }
 
     /// The hub refuses the batch as it is: half of it, and at last the one record that is left.
@@ -734,7 +772,7 @@ impl Push {
                 self.state = State::Idle(turn.now.monotonic);
                 Upshot::Contact
             }
-            Purpose::Next | Purpose::InPlace | Purpose::Behind => {
+            Purpose::Next | Purpose::InPlace | Purpose::Behind | Purpose::Compare(_) => {
                 // Not this record is refused but everything.
                 self.suspect = None;
                 self.fail(&refused, turn)
@@ -764,7 +802,7 @@ impl Push {
                 }
                 self.fail(&setback, turn);
             }
-            Purpose::InPlace | Purpose::Behind => {
+            Purpose::InPlace | Purpose::Behind | Purpose::Compare(_) => {
                 self.suspect = None;
                 self.fail(&setback, turn);
             }

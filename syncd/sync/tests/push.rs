@@ -91,6 +91,8 @@ fn a_hub_that_forgot_is_sent_again_what_it_has_not() {
     assert_eq!(door.batch().first, 9);
     door.acknowledge(3);
     door.wait(MINUTES);
+    let at = door.position_of_ours(FIRST_LIFE, 3);
+    door.answer("getPosition", ok(&at));
     assert_eq!(door.batch().first, 4);
     door.acknowledge(10);
     assert!(!door.has_trouble(|trouble| matches!(trouble, Trouble::HubForgot { .. })));
@@ -102,7 +104,8 @@ fn a_restored_hub_is_asked_where_it_is_and_sent_the_rest_again() {
     let check = |notice: fn(&mut Door)| {
         let mut door = Door::new(10, 8);
         notice(&mut door);
-        door.answer("getPosition", ok(&position(SECOND_LIFE, EPOCH, 3)));
+        let at = door.position_of_ours(SECOND_LIFE, 3);
+        door.answer("getPosition", ok(&at));
         let saved = door.saved().unwrap();
         assert_eq!((saved.through, saved.incarnation), (3, SECOND_LIFE));
         assert_eq!(door.batch().first, 4);
@@ -120,9 +123,27 @@ fn a_restored_hub_is_asked_where_it_is_and_sent_the_rest_again() {
 fn a_restored_hub_that_has_more_moves_nothing_ahead() {
     let mut door = Door::new(10, 8);
     door.answer("sendRecords", ok(&accepted(SECOND_LIFE, EPOCH, 10)));
-    door.answer("getPosition", ok(&position(SECOND_LIFE, EPOCH, 10)));
+    let at = door.position_of_ours(SECOND_LIFE, 10);
+    door.answer("getPosition", ok(&at));
     assert_eq!(door.saved().unwrap().through, 8);
     assert_eq!(door.batch().first, 9);
+}
+
+#[test]
+fn a_restored_hub_that_has_another_s_records_is_sent_all_of_ours() {
+    let check = |spoil: fn(&mut wire::device::Position)| {
+        let mut door = Door::new(10, 8);
+        door.answer("sendRecords", ok(&accepted(SECOND_LIFE, EPOCH, 10)));
+        let mut at = door.position_of_ours(SECOND_LIFE, 6);
+        spoil(&mut at);
+        door.answer("getPosition", ok(&at));
+        assert_eq!(door.saved().unwrap().through, 0);
+        assert_eq!((door.batch().first, door.batch().records.len()), (1, 10));
+    };
+    check(|at| at.digest = Some(Hex([7; 32])));
+    check(|at| at.digest = None);
+    check(|at| at.committed_through = 7);
+    check(|at| at.committed_through = 11);
 }
 
 #[test]

@@ -276,6 +276,11 @@ pub struct Position {
     /// Everything up to this number is durably here, 0 for nothing. A batch that begins behind
     /// the next number changes nothing and is answered with this: go on from there.
     pub committed_through: u64,
+    /// The digest of the record that is held under that number; none where that one is kept aside
+    /// or lost. A device whose own record there has another digest is not the only one with this
+    /// ledger, and sends all of it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Hex32>,
 }
 
 /// A record that the hub keeps aside.

@@ -363,6 +363,7 @@ fn position_out(hub: &Hub, position: Position) -> api::Position {
         store: store_id(hub),
         epoch: position.epoch.into(),
         committed_through: position.committed_through.0,
+        digest: position.digest.map(Into::into),
     }
 }
 

@@ -136,6 +136,15 @@ impl Door {
         self.now.monotonic = self.now.monotonic.max(at);
     }
 
+    /// Where a hub stands that has this ledger's records up to a number.
+    pub fn position_of_ours(&self, incarnation: Hex16, through: u64) -> Position {
+        let bytes = &self.ledger[usize::try_from(through).unwrap() - 1];
+        Position {
+            digest: Some(Hex32::from(record::digest(bytes))),
+            ..position(incarnation, self.epoch, through)
+        }
+    }
+
     /// The call of an operation that is under way.
     pub fn call(&mut self, operation: &str) -> Request {
         let at = self
@@ -239,6 +248,7 @@ pub fn position(incarnation: Hex16, epoch: Epoch, through: u64) -> Position {
         store: store_id(incarnation),
         epoch: epoch.into(),
         committed_through: through,
+        digest: None,
     }
 }
 
