@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::ca;
-use crate::hub::{DIGEST_KEY, Hub, HubError, KEY, failed, make_directory};
+use crate::hub::{DIGEST_KEY, Hub, HubError, KEY, failed, make_directory, system_time};
 use crate::store::sqlite::{self, FILE_NAME, SqliteOptions};
 
 /// The files beside the store that make a hub itself again.
@@ -53,7 +53,7 @@ pub fn restore(dir: &Path, from: &Path) -> Result<(), HubError> {
         }
     }
     let entropy = SqliteOptions::default().entropy;
-    sqlite::restore(&from.join(FILE_NAME), dir, &entropy)?;
+    sqlite::restore(&from.join(FILE_NAME), dir, &entropy, system_time())?;
     copy_keys(from, dir)?;
     sync_directory(dir)
 }

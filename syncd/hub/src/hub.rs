@@ -308,7 +308,9 @@ impl Drop for InFlight {
     }
 }
 
-fn system_time() -> WallTime {
+/// What the system's clock shows.
+#[must_use]
+pub fn system_time() -> WallTime {
     // A clock before 1970 is as wrong as one at it.
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

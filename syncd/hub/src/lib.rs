@@ -28,7 +28,7 @@ pub mod tls;
 mod webhook;
 
 pub use backup::{backup, restore};
-pub use hub::{Clock, Hub, HubError, Options};
+pub use hub::{Clock, Hub, HubError, Options, system_time};
 /// To be called first thing in `main`: the runtime that portraits are looked at with may otherwise
 /// tell its makers.
 pub use inference::forbid_telemetry;

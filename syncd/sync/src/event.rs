@@ -179,7 +179,8 @@ pub struct Watermark {
     pub through: u64,
 }
 
-/// A record that the hub did not take. It stays in the ledger and is offered again every day.
+/// A record that the hub did not take. It stays in the ledger and is offered again every day. The
+/// largest number that a database can hold stands for "one of this ledger, once".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetAside {
     /// Of which ledger.

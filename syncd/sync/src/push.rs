@@ -32,6 +32,11 @@ const OFFER_AGAIN_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// records that are wrong.
 pub const SET_ASIDE_MAX: usize = 1000;
 
+/// Stands in the list of what was set aside for "something of this ledger was, once": no record
+/// has this number. It stays when all were taken after all, since a restored hub may have lost
+/// just those again, and does not know it.
+const EVER: u64 = i64::MAX as u64;
+
 /// Bytes of a batch beside its records: the frame, the epoch, numbers, the signed head.
 const FRAME_BYTES_MAX: usize = 4096;
 
@@ -317,7 +322,7 @@ impl Push {
         let here = self
             .set_aside
             .iter()
-            .filter(|one| Some(one.epoch) == self.epoch);
+            .filter(|one| Some(one.epoch) == self.epoch && one.sequence != EVER);
         let set_aside = here.count() as u64;
         if set_aside > 0 {
             into.insert(Trouble::SetAside(set_aside));
@@ -487,7 +492,7 @@ impl Push {
             let here = self
                 .set_aside
                 .iter()
-                .filter(|one| Some(one.epoch) == self.epoch);
+                .filter(|one| Some(one.epoch) == self.epoch && one.sequence != EVER);
             self.offers = here.copied().collect();
         }
         match self.offers.last().copied() {
@@ -680,8 +685,12 @@ impl Push {
                     sequence: sent.first,
                 };
                 self.suspect = None;
-                self.set_aside.insert(one);
-                turn.out.push(Command::SaveSetAside(one));
+                let ever = ever(sent.epoch);
+                for new in [ever, one] {
+                    if self.set_aside.insert(new) {
+                        turn.out.push(Command::SaveSetAside(new));
+                    }
+                }
             }
             Purpose::Next => {}
         }
@@ -732,14 +741,16 @@ impl Push {
 
     /// Goes on from where the hub is, if the record that it has there is ours: each record names
     /// the one before it, so it has all of ours up to there. Otherwise another device wrote on
-    /// with a copy of this ledger, and what this one wrote may be missing anywhere.
+    /// with a copy of this ledger, and what this one wrote may be missing anywhere. So it may
+    /// where something else once stood in the place of a record.
     fn go_on_from(&mut self, epoch: Epoch, place: Place, is_ours: bool, turn: &mut Turn<'_>) {
         self.ask = false;
         self.suspect = None;
         self.impossible = None;
         self.failures.succeed();
         self.incarnation = Some(place.store.incarnation);
-        let mut through = if is_ours || planted!(CopyIgnored) {
+        let without_stand_ins = !self.set_aside.contains(&ever(epoch));
+        let mut through = if (is_ours && without_stand_ins) || planted!(CopyIgnored) {
             self.cursor.min(place.through)
         } else {
             0
@@ -817,6 +828,14 @@ impl Push {
         let until = self.failures.count(setback, turn);
         self.state = State::Waiting(until);
         setback.upshot
+    }
+}
+
+/// The mark that something of this ledger was set aside.
+fn ever(epoch: Epoch) -> SetAside {
+    SetAside {
+        epoch,
+        sequence: EVER,
     }
 }
 

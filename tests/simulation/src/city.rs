@@ -107,7 +107,7 @@ impl Hub {
     }
 
     /// Puts a store that was saved in the place of the running one. False when none was saved.
-    pub fn restore(&mut self, chance: &mut Chance) -> Result<bool> {
+    pub fn restore(&mut self, chance: &mut Chance, now: WallTime) -> Result<bool> {
         if self.backup_count == 0 {
             return Ok(false);
         }
@@ -117,7 +117,7 @@ impl Hub {
             let _ = std::fs::remove_file(self.directory.join(name));
         }
         let backup = self.backups.join(which.to_string());
-        restore(&backup, &self.directory, &self.entropy)?;
+        restore(&backup, &self.directory, &self.entropy, now)?;
         self.start()?;
         Ok(true)
     }

@@ -346,8 +346,11 @@ impl Door {
             Command::StoreRoster(fetched) => {
                 let meeting = fetched.roster.meeting().id.clone();
                 let generation = fetched.roster.generation();
-                check_forward(&mut self.generations, &meeting, generation, true)?;
+                check_forward(&self.generations, &meeting, generation, true)?;
                 let done = running.city.put_roster(&sent(*fetched), wall).err();
+                if done.is_none() {
+                    self.generations.insert(meeting.clone(), generation);
+                }
                 let change = Change::Roster {
                     meeting,
                     generation,
@@ -372,8 +375,11 @@ impl Door {
                 meeting,
                 generation,
             } => {
-                check_forward(&mut self.generations, &meeting, generation, false)?;
+                check_forward(&self.generations, &meeting, generation, false)?;
                 let done = running.city.withdraw(&meeting, generation).err();
+                if done.is_none() {
+                    self.generations.insert(meeting.clone(), generation);
+                }
                 let change = Change::Withdrawal {
                     meeting,
                     generation,
@@ -384,8 +390,11 @@ impl Door {
                 meeting,
                 generation,
             } => {
-                check_forward(&mut self.generations, &meeting, generation, false)?;
+                check_forward(&self.generations, &meeting, generation, false)?;
                 let done = running.city.close(&meeting, generation).err();
+                if done.is_none() {
+                    self.generations.insert(meeting.clone(), generation);
+                }
                 let change = Change::Closing {
                     meeting,
                     generation,
@@ -462,16 +471,9 @@ impl Door {
             .map(|one| (one.epoch, one.sequence))
             .collect();
         let mut meetings = Vec::new();
+        let mut generations = BTreeMap::new();
         for held in city.held()? {
-            let before = self.generations.get(&held.meeting).copied().unwrap_or(0);
-            // One that was commanded may have been cut off; what was stored must be there.
-            ensure!(
-                held.generation <= before,
-                "{}: a generation from nowhere",
-                held.meeting
-            );
-            self.generations
-                .insert(held.meeting.clone(), held.generation);
+            generations.insert(held.meeting.clone(), held.generation);
             meetings.push(HeldMeeting {
                 meeting: held.meeting,
                 generation: held.generation,
@@ -483,6 +485,15 @@ impl Door {
                 key: held.key.map(|key| Hex(key.0)),
             });
         }
+        // What was stored must be there; what was cut off may be.
+        for (meeting, stored) in &self.generations {
+            let found = generations.get(meeting);
+            ensure!(
+                found >= Some(stored),
+                "{meeting}: stored as {stored}, found as {found:?}"
+            );
+        }
+        self.generations = generations;
         Ok(Remembered {
             store: self.store,
             watermark,
@@ -508,7 +519,7 @@ impl Door {
 
 /// Checks that a generation does not go back; a roster must be newer than what was there.
 fn check_forward(
-    generations: &mut BTreeMap<MeetingId, u64>,
+    generations: &BTreeMap<MeetingId, u64>,
     meeting: &MeetingId,
     generation: u64,
     newer: bool,
@@ -525,7 +536,6 @@ fn check_forward(
         forward,
         "{meeting} went back from generation {before:?} to {generation}"
     );
-    generations.insert(meeting.clone(), generation);
     Ok(())
 }
 

@@ -29,7 +29,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// For how long things go wrong; a partition of days comes on top.
-const WRONG_FOR: u64 = 2 * HOUR;
+const WRONG_FOR: u64 = HOUR;
 
 /// Within this time of the last fault everything is where it belongs: an hour that a hub may make
 /// a door wait by `Retry-After`, or one that was refused waits by itself, and the way back.
@@ -771,7 +771,8 @@ impl<'a> World<'a> {
         if self.hub.store().is_some() {
             self.hub.stop();
             disk::cut(&self.hub.directory, &mut self.chance)?;
-            if self.hub.restore(&mut self.chance)? {
+            let now = self.hub_time();
+            if self.hub.restore(&mut self.chance, now)? {
                 self.count("hub restored");
                 self.account.forget_hub();
             } else {
@@ -875,11 +876,11 @@ impl<'a> World<'a> {
             if door.status.waiting != Some(0) {
                 open.push(format!("{name}: {:?} records wait", door.status.waiting));
             }
-            if !door
-                .set_aside
-                .iter()
-                .all(|(epoch, _)| Some(*epoch) != door.epoch)
-            {
+            // The largest number is no record: it says that there was one, once.
+            let waits = |(epoch, number): &(vocabulary::Epoch, u64)| {
+                Some(*epoch) == door.epoch && *number <= door.digests.len() as u64
+            };
+            if door.set_aside.iter().any(waits) {
                 open.push(format!("{name}: records are set aside"));
             }
             if let Some(epoch) = door.epoch {

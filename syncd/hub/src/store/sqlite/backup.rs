@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use vocabulary::WallTime;
 
 use super::convert::Numbered;
 use super::database::{OpenError, identify, make_file, open_reader, open_writer, sync_directory};
@@ -15,8 +16,8 @@ use super::ingest::newest_commit;
 use super::{Entropy, FILE_NAME};
 use crate::model::MeetingState;
 
-/// How many generations a restored store leaves out: more than a meeting had between a backup and
-/// the end of the store that it was saved from.
+/// How many generations a restored store leaves out when its clock shows less than they are: more
+/// than a meeting had between a backup and the end of the store that it was saved from.
 const GENERATIONS_LEFT_OUT: i64 = 1 << 20;
 
 /// Gives a new store its identity.
@@ -38,7 +39,7 @@ pub(super) fn identify_new(
         transaction
             .execute("INSERT INTO store (one, id) VALUES (1, ?1)", [id])
             .map_err(&sqlite)?;
-        new_incarnation(&transaction, path, entropy, 0)?;
+        new_incarnation(&transaction, path, entropy, (0, 0))?;
     }
     transaction.commit().map_err(sqlite)
 }
@@ -47,14 +48,14 @@ fn new_incarnation(
     connection: &Connection,
     path: &Path,
     entropy: &Entropy,
-    begins_after: i64,
+    (begins_after, generations_after): (i64, i64),
 ) -> Result<(), OpenError> {
     let mut id = [0_u8; 16];
     entropy(&mut id).map_err(OpenError::Random)?;
     connection
         .execute(
-            "INSERT INTO incarnation (id, begins_after) VALUES (?1, ?2)",
-            params![id, begins_after],
+            "INSERT INTO incarnation (id, begins_after, generations_after) VALUES (?1, ?2, ?3)",
+            params![id, begins_after, generations_after],
         )
         .map_err(OpenError::sqlite(path))?;
     Ok(())
@@ -92,11 +93,21 @@ pub(super) fn save(path: &Path, vfs: Option<&str>, to: &Path) -> Result<(), Open
 /// Makes a store of a backup in a hub's directory that has none yet. It is a new incarnation of
 /// the store that was saved.
 ///
+/// Doors take no roster of a generation that is not larger than what they have, and nobody knows
+/// any more what they were given since the backup, by this store or by one restored before it. So
+/// generations go on from `now` in milliseconds: however often and from whichever backup a store
+/// is restored, later is larger.
+///
 /// # Errors
 /// [`OpenError::Exists`] when the directory has a store already; [`OpenError::Foreign`],
 /// [`OpenError::NewerVersion`], [`OpenError::Damaged`] for what is no backup of this version.
 /// Nothing is left in the directory then.
-pub fn restore(backup: &Path, directory: &Path, entropy: &Entropy) -> Result<(), OpenError> {
+pub fn restore(
+    backup: &Path,
+    directory: &Path,
+    entropy: &Entropy,
+    now: WallTime,
+) -> Result<(), OpenError> {
     let path = directory.join(FILE_NAME);
     let exists = |path: &Path| path.symlink_metadata().is_ok();
     if exists(&path) || exists(&suffixed(&path, "-wal")) {
@@ -106,7 +117,7 @@ pub fn restore(backup: &Path, directory: &Path, entropy: &Entropy) -> Result<(),
     let unfinished = directory.join(format!("{FILE_NAME}.restoring"));
     remove(&unfinished)?;
     make_file(&unfinished)?;
-    let restored = copy(backup, &unfinished).and_then(|()| renew(&unfinished, entropy));
+    let restored = copy(backup, &unfinished).and_then(|()| renew(&unfinished, entropy, now));
     if let Err(error) = restored {
         remove(&unfinished)?;
         return Err(error);
@@ -156,7 +167,7 @@ fn sync(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Makes a new incarnation of what was saved.
-fn renew(path: &Path, entropy: &Entropy) -> Result<(), OpenError> {
+fn renew(path: &Path, entropy: &Entropy, now: WallTime) -> Result<(), OpenError> {
     let sqlite = OpenError::sqlite(path);
     let mut connection = open_writer(path, None)?;
     let transaction = connection
@@ -166,19 +177,34 @@ fn renew(path: &Path, entropy: &Entropy) -> Result<(), OpenError> {
         path: path.to_owned(),
         found: error.to_string(),
     })?;
-    new_incarnation(&transaction, path, entropy, super::convert::signed(newest))?;
+    let largest: i64 = transaction
+        .query_row(
+            "SELECT coalesce(max(generation), 0) FROM meeting",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(&sqlite)?;
+    let after = if now.0 > largest {
+        now.0
+    } else {
+        largest.saturating_add(GENERATIONS_LEFT_OUT)
+    };
+    let begins = (super::convert::signed(newest), after);
+    new_incarnation(&transaction, path, entropy, begins)?;
     let closed = MeetingState::Closed.number();
+    // What a device was told of before is the current generation or an earlier one; so it stays.
     transaction
         .execute(
-            "UPDATE told SET generation = generation + ?1
+            "UPDATE told SET generation = ?1 + (generation >=
+                 (SELECT generation FROM meeting WHERE number = told.meeting))
              WHERE meeting IN (SELECT number FROM meeting WHERE state <> ?2)",
-            params![GENERATIONS_LEFT_OUT, closed],
+            params![after, closed],
         )
         .map_err(&sqlite)?;
     transaction
         .execute(
-            "UPDATE meeting SET generation = generation + ?1 WHERE state <> ?2",
-            params![GENERATIONS_LEFT_OUT, closed],
+            "UPDATE meeting SET generation = ?1 + 1 WHERE state <> ?2",
+            params![after, closed],
         )
         .map_err(&sqlite)?;
     transaction.commit().map_err(&sqlite)?;

@@ -121,7 +121,8 @@ fn write(
         None => {
             "INSERT INTO meeting (organisation, id, title, room, doors, starts_ms, ends_ms, zone,
                                   quorum, state, key_id, key, number, generation)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+                     (SELECT max(generations_after) + 1 FROM incarnation))"
         }
         Some(_) => {
             "UPDATE meeting SET title = ?3, room = ?4, doors = ?5, starts_ms = ?6, ends_ms = ?7,

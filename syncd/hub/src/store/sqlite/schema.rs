@@ -35,7 +35,9 @@ CREATE TABLE store (
 CREATE TABLE incarnation (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
-    begins_after INTEGER NOT NULL
+    begins_after INTEGER NOT NULL,
+    -- Every generation of a roster that this incarnation gives is larger.
+    generations_after INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE organisation (

@@ -178,8 +178,8 @@ fn a_restored_store_is_a_new_incarnation_and_is_filled_up_again() {
     drop(city);
 
     let entropy = SqliteOptions::default().entropy;
-    restore(&backup, restored.path(), &entropy).unwrap();
-    let twice = restore(&backup, restored.path(), &entropy);
+    restore(&backup, restored.path(), &entropy, START).unwrap();
+    let twice = restore(&backup, restored.path(), &entropy, START);
     assert!(matches!(twice, Err(OpenError::Exists { .. })));
     let names: Vec<_> = std::fs::read_dir(restored.path()).unwrap().collect();
     assert_eq!(names.len(), 1, "nothing else is left there");
@@ -236,7 +236,13 @@ fn a_restored_store_gives_no_number_again() {
         (later, 2)
     );
     drop(city);
-    restore(&backup, restored.path(), &SqliteOptions::default().entropy).unwrap();
+    restore(
+        &backup,
+        restored.path(),
+        &SqliteOptions::default().entropy,
+        START,
+    )
+    .unwrap();
     let city = Small {
         store: open(restored.path()),
     };
@@ -260,7 +266,7 @@ fn what_is_no_backup_is_not_restored() {
     let entropy = SqliteOptions::default().entropy;
     let file = directory.path().join("backup.db");
     let check = |expect: &str| {
-        let error = restore(&file, target.path(), &entropy).unwrap_err();
+        let error = restore(&file, target.path(), &entropy, START).unwrap_err();
         let text = format!("{error} {:?}", std::error::Error::source(&error));
         assert!(text.contains(expect), "{text}");
         assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 0);
@@ -298,7 +304,13 @@ fn it_is_saved_whole_while_records_come_in() {
         city.store.backup(&backup).unwrap();
         sender.join().unwrap();
     });
-    restore(&backup, restored.path(), &SqliteOptions::default().entropy).unwrap();
+    restore(
+        &backup,
+        restored.path(),
+        &SqliteOptions::default().entropy,
+        START,
+    )
+    .unwrap();
     let store = open(restored.path());
     let through = store
         .position(&ledger.device, &ledger.epoch)
