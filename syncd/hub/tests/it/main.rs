@@ -10,6 +10,7 @@ mod access;
 mod contract;
 mod flow;
 mod hostile;
+mod peers;
 mod portraits;
 mod town;
 mod webhooks;
