@@ -395,27 +395,7 @@ impl Push {
     fn take(&mut self, batch: LedgerBatch, after: u64, purpose: Purpose, turn: &mut Turn<'_>) {
         let epoch = batch.epoch;
         let oldest = batch.oldest.max(1);
-        let mut head = batch.head;
-        let behind = batch
-            .records
-            .into_iter()
-            .skip_while(|one| one.sequence <= after);
-        let mut first = None;
-        let mut room = RECORDS_BODY_BYTES_MAX - FRAME_BYTES_MAX;
-        let mut records = Vec::new();
-        for record in behind {
-            let next = first.map_or(record.sequence, |first| first + records.len() as u64);
-            // In base64 with quotes and a comma.
-            let bytes = record.bytes.len().div_ceil(3) * 4 + 3;
-            if record.sequence != next || bytes > room || records.len() >= BATCH_RECORDS_MAX {
-                // The head is that of the last record, which stays behind.
-                head = None;
-                break;
-            }
-            first = first.or(Some(record.sequence));
-            room -= bytes;
-            records.push(record.bytes);
-        }
+        let (first, mut records, head) = run_behind(batch, after);
         match (purpose, first) {
             (Purpose::Next, None) => self.rest(turn),
             (Purpose::Compare(place), _) => {
@@ -829,6 +809,33 @@ impl Push {
         self.state = State::Waiting(until);
         setback.upshot
     }
+}
+
+/// The first run of records without a hole behind a number, as many as one request may have: the
+/// number of its first, the records, and the head where it is that of the last of them.
+fn run_behind(batch: LedgerBatch, after: u64) -> (Option<u64>, Vec<Vec<u8>>, Option<Vec<u8>>) {
+    let mut head = batch.head;
+    let behind = batch
+        .records
+        .into_iter()
+        .skip_while(|one| one.sequence <= after);
+    let mut first = None;
+    let mut room = RECORDS_BODY_BYTES_MAX - FRAME_BYTES_MAX;
+    let mut records = Vec::new();
+    for record in behind {
+        let next = first.map_or(record.sequence, |first| first + records.len() as u64);
+        // In base64 with quotes and a comma.
+        let bytes = record.bytes.len().div_ceil(3) * 4 + 3;
+        if record.sequence != next || bytes > room || records.len() >= BATCH_RECORDS_MAX {
+            // The head is that of the last record, which stays behind.
+            head = None;
+            break;
+        }
+        first = first.or(Some(record.sequence));
+        room -= bytes;
+        records.push(record.bytes);
+    }
+    (first, records, head)
 }
 
 /// The mark that something of this ledger was set aside.
