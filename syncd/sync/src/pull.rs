@@ -303,10 +303,12 @@ impl Pull {
         let generation = held.map_or(0, |held| held.generation);
         if meeting.closed {
             let open = held.is_some_and(|held| held.holding == Holding::Roster);
-            if open && meeting.generation >= generation && !planted!(ClosingIgnored) {
+            // Closed is for good, whatever the generation: a restored hub may have closed it in one
+            // that is smaller than what this door was given in between.
+            if open && !planted!(ClosingIgnored) {
                 turn.out.push(Command::Close {
                     meeting: meeting.meeting.0,
-                    generation: meeting.generation,
+                    generation: meeting.generation.max(generation),
                 });
             }
             return;

@@ -190,7 +190,7 @@ impl Hub {
             3..7 => {
                 let mut entries = Vec::new();
                 for number in 0..PEOPLE {
-                    if chance.next_u64() % 2 == 0 {
+                    if chance.next_u64().is_multiple_of(2) {
                         entries.extend(entry(number).ok());
                     }
                 }

@@ -153,7 +153,7 @@ pub fn cut(directory: &Path, chance: &mut Chance) -> io::Result<()> {
                 continue;
             }
             for (piece, bytes) in write.new.chunks(SECTOR_BYTES).enumerate() {
-                if whole || chance.next_u64() % 2 == 0 {
+                if whole || chance.next_u64().is_multiple_of(2) {
                     file.write_all_at(bytes, write.offset + (piece * SECTOR_BYTES) as u64)?;
                 }
             }

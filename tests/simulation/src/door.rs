@@ -303,6 +303,7 @@ impl Door {
         Ok(running.city.held()?)
     }
 
+    #[allow(clippy::too_many_lines, reason = "one arm for each command")]
     fn obey(&mut self, command: Command, at: u64, into: &mut Outcome) -> Result<Option<Event>> {
         let wall = self.now(at).wall;
         let Some(running) = &mut self.running else {

@@ -307,7 +307,7 @@ impl<'a> World<'a> {
         let last = self.doors[door].digests.len() as u64;
         match epoch {
             // The hint between kiosk and daemon gets lost as well.
-            Some(epoch) if self.chance.next_u64() % 4 != 0 => {
+            Some(epoch) if !self.chance.next_u64().is_multiple_of(4) => {
                 self.tell(door, Event::LedgerGrew { epoch, last })
             }
             Some(_) | None => Ok(()),
@@ -372,7 +372,6 @@ impl<'a> World<'a> {
         if mark.incarnation != incarnation {
             return Ok(());
         }
-        self.follow()?;
         let one = &self.doors[door];
         ensure!(
             one.epoch == Some(mark.epoch),
@@ -485,7 +484,9 @@ impl<'a> World<'a> {
             return self.hub_died();
         }
         let answer = result?;
-        self.follow()?;
+        if matches!(request.call, Call::Records(_)) {
+            self.follow()?;
+        }
         let (wait, answer) = if answered {
             (5 + self.below(300), answer)
         } else {
@@ -532,7 +533,7 @@ impl<'a> World<'a> {
                 ..HttpAnswer::default()
             },
         };
-        if self.chance.next_u64() % 3 == 0 {
+        if self.chance.next_u64().is_multiple_of(3) {
             answer.retry_after = Some(self.below(900).to_string());
         }
         answer
@@ -585,6 +586,7 @@ impl<'a> World<'a> {
     }
 
     /// A well-formed answer that is not true, and that a daemon can know is not.
+    #[allow(clippy::too_many_lines, reason = "one arm for each call")]
     fn lie(&mut self, door: usize, call: &Call) -> Option<HttpAnswer> {
         let identity = hub::store::Store::identity(self.hub.store()?).ok()?;
         let mut store = wire::device::StoreId {
@@ -717,7 +719,7 @@ impl<'a> World<'a> {
             11 => self.restore()?,
             12 => {
                 self.count("cut off");
-                let wait = if !self.was_days && self.chance.next_u64() % 8 == 0 {
+                let wait = if !self.was_days && self.chance.next_u64().is_multiple_of(8) {
                     self.was_days = true;
                     DAY + self.below(DAY)
                 } else {
