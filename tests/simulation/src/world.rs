@@ -726,7 +726,10 @@ impl<'a> World<'a> {
                     self.below(30 * MINUTE)
                 };
                 self.cut_off_until = self.at + wait;
-                self.wrong_until = self.wrong_until.max(self.cut_off_until + 10 * MINUTE);
+                if wait > HOUR {
+                    // What happens after days without a network is part of the trial.
+                    self.wrong_until = self.cut_off_until + 10 * MINUTE;
+                }
             }
             13 => {
                 self.count("clock steps");
