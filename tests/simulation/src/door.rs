@@ -304,6 +304,10 @@ impl Door {
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each command")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one arm for each command, in the order of the enum"
+    )]
     fn obey(&mut self, command: Command, at: u64, into: &mut Outcome) -> Result<Option<Event>> {
         let wall = self.now(at).wall;
         let Some(running) = &mut self.running else {
