@@ -47,7 +47,7 @@ pub(crate) struct Purpose {
 
 /// That this process is the one that writes a file; for as long as it lives.
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -76,7 +76,15 @@ impl Lock {
         let _ = file
             .set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    /// Gives the lock up by name. Closing the file would not do: a process that another thread is
+    /// starting has a copy of it until its program is loaded, and the lock lives as long as that.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
@@ -503,6 +511,18 @@ mod tests {
     fn version(connection: &Connection) -> u32 {
         let read = connection.pragma_query_value(None, "user_version", |row| row.get(0));
         read.unwrap()
+    }
+
+    #[test]
+    fn a_lock_that_is_given_up_is_free_whoever_has_a_copy_of_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let lock = Lock::take(&path).unwrap();
+        let copy = lock.file.try_clone().unwrap();
+        assert!(matches!(Lock::take(&path), Err(LedgerError::Locked { .. })));
+        drop(lock);
+        assert!(Lock::take(&path).is_ok());
+        drop(copy);
     }
 
     #[test]
