@@ -35,6 +35,8 @@ pub struct Hub {
     store: Option<SqliteStore>,
     sealing: KeyStoreSealing,
     entropy: Entropy,
+    /// Keys of meetings are not given out yet.
+    pub withholds_keys: bool,
     backups: PathBuf,
     backup_count: u32,
     organisation: OrganisationId,
@@ -62,6 +64,7 @@ impl Hub {
             store: None,
             sealing: KeyStoreSealing::new(Arc::new(MemoryKeyStore::generate()?)),
             entropy,
+            withholds_keys: false,
             backups,
             backup_count: 0,
             organisation: OrganisationId::new("org")?,
@@ -336,10 +339,13 @@ impl Hub {
             starts_at: Timestamp(one.starts_at),
             ends_at: Timestamp(one.ends_at),
             closed: one.closed,
-            key: one.key.map(|key| w::MeetingKey {
-                id: Hex(key.id.0),
-                wrapped: Base64(key.wrapped.as_bytes().to_vec()),
-            }),
+            key: one
+                .key
+                .filter(|_| !self.withholds_keys)
+                .map(|key| w::MeetingKey {
+                    id: Hex(key.id.0),
+                    wrapped: Base64(key.wrapped.as_bytes().to_vec()),
+                }),
         });
         let withdrawn = list.withdrawn.into_iter().map(|one| w::Withdrawn {
             meeting: Id(one.meeting),

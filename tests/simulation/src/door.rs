@@ -355,6 +355,11 @@ impl Door {
                 let meeting = fetched.roster.meeting().id.clone();
                 let generation = fetched.roster.generation();
                 check_forward(&self.generations, &meeting, generation, true)?;
+                let digest = record::digest(&fetched.bytes);
+                ensure!(
+                    fetched.digest == digest.into(),
+                    "{meeting}: a changed roster was kept"
+                );
                 let done = running.city.put_roster(&sent(*fetched), wall).err();
                 if done.is_none() {
                     self.generations.insert(meeting.clone(), generation);

@@ -742,6 +742,7 @@ impl<'a> World<'a> {
             16 => self.put_ledger_back()?,
             17 => self.copy_door(door)?,
             18 => {
+                self.hub.withholds_keys = !self.hub.withholds_keys;
                 let most = 1 + self.below(60);
                 self.batch_max = match self.batch_max {
                     None => Some(usize::try_from(most)?),
@@ -847,6 +848,7 @@ impl<'a> World<'a> {
         self.cut_off_until = 0;
         self.batch_max = None;
         self.poison = None;
+        self.hub.withholds_keys = false;
         disk::fail_after(&self.hub.directory, u64::MAX);
         ensure!(
             !disk::is_dead(&self.hub.directory),
