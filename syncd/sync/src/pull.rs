@@ -36,13 +36,17 @@ pub(crate) struct Pull {
     etag: Option<String>,
     /// The tag of the list that is being worked through.
     listed_etag: Option<String>,
-    /// Rosters to fetch, in the order of the meetings' beginnings.
+    /// Rosters to fetch, in the order of the meetings' beginnings, those of `delayed` last.
     wanted: VecDeque<DeviceMeeting>,
     /// Something of this list was not done.
     incomplete: bool,
     state: State,
     /// Meetings whose roster was of no use the last time.
     unusable: BTreeSet<MeetingId>,
+    /// Meetings whose roster did not come when it was last asked for, by the order in which that
+    /// happened. They are asked for last, so that one that never comes delays no other.
+    delayed: BTreeMap<MeetingId, u64>,
+    delays: u64,
     too_many: bool,
     city_fails: bool,
     failures: Failures,
@@ -93,6 +97,8 @@ impl Pull {
             incomplete: false,
             state: State::Idle(Monotonic(0)),
             unusable: BTreeSet::new(),
+            delayed: BTreeMap::new(),
+            delays: 0,
             too_many: false,
             city_fails: false,
             failures: Failures::default(),
@@ -280,6 +286,11 @@ impl Pull {
             }
         }
         self.unusable.retain(|meeting| listed.contains(meeting));
+        self.delayed.retain(|meeting, _| listed.contains(meeting));
+        let delayed = &self.delayed;
+        self.wanted
+            .make_contiguous()
+            .sort_by_key(|meeting| delayed.get(&meeting.meeting.0));
         for withdrawn in list.withdrawn.into_iter().take(MEETINGS_MAX) {
             let meeting = withdrawn.meeting.0;
             let held = self.held.get(&meeting);
@@ -370,7 +381,10 @@ impl Pull {
             Fate::Accepted(wire) => {
                 self.failures.succeed();
                 match self.check(&meeting, wire) {
-                    Ok(fetched) => self.store(meeting, fetched, turn),
+                    Ok(fetched) => {
+                        self.delayed.remove(&id);
+                        self.store(meeting, fetched, turn);
+                    }
                     Err(Unusable::Wrong) => self.skip(id, turn),
                     Err(Unusable::Older) => {
                         // Somebody on the way answered from memory; the hub has a newer one.
@@ -480,6 +494,10 @@ impl Pull {
     }
 
     fn fail(&mut self, setback: &Setback, turn: &mut Turn<'_>) -> Upshot {
+        if let State::Fetching { meeting, .. } = &self.state {
+            self.delays += 1;
+            self.delayed.insert(meeting.meeting.0.clone(), self.delays);
+        }
         self.wanted.clear();
         self.incomplete = true;
         if !planted!(TagKeptAfterFailure) {

@@ -227,6 +227,41 @@ fn a_roster_that_is_of_no_use_stops_none_of_the_others() {
 }
 
 #[test]
+fn a_roster_that_never_comes_delays_none_of_the_others() {
+    let mut door = holding("other", 1);
+    let all = || {
+        list(
+            ["a", "b", "c"].map(|meeting| listed(meeting, 1)).into(),
+            vec![],
+        )
+    };
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        door.answer("listDeviceMeetings", all());
+        while door.has_call("getDeviceRoster") {
+            let request = door.call("getDeviceRoster");
+            let Call::Roster { meeting } = &request.call else {
+                unreachable!();
+            };
+            asked.push(meeting.to_string());
+            let comes = meeting.as_str() == "c";
+            let answer = if comes {
+                ok(&device_roster("c", 1))
+            } else {
+                status(500)
+            };
+            door.handle(Event::Answered {
+                id: request.id,
+                answer,
+            });
+            city(&mut door);
+        }
+        door.wait(LIST_WAIT);
+    }
+    assert_eq!(asked, ["a", "b", "c", "a", "b"]);
+}
+
+#[test]
 fn a_city_db_that_cannot_be_written_is_tried_again() {
     let mut door = Door::new(0, 0);
     door.answer("listDeviceMeetings", list(vec![listed("M", 1)], vec![]));
