@@ -9,8 +9,8 @@ use vocabulary::{Means, Roster};
 use crate::cli::RollFormat;
 use crate::codes;
 use crate::local_time::{clock_text, day_text, rfc3339, zone};
-use crate::roster_file::guard_formula;
 use crate::table::layout;
+use sheet::guard_formula;
 
 /// The roll in the form asked for.
 ///

@@ -51,9 +51,9 @@ use std::path::Path;
 use vocabulary::meeting::ROSTER_ENTRIES_MAX;
 use vocabulary::{Delegate, Meeting, OrganisationId, PersonId, RoomId, RosterEntry};
 
+pub use self::sheet::to_csv;
 pub use json::to_json;
 pub use problem::{Place, Problem, RosterFileError};
-pub use sheet::{guard_formula, to_csv};
 
 /// Largest file in bytes. The longest roster has some 3 MB.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;

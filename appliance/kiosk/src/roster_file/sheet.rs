@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use vocabulary::{Attendance, Delegate, Role, Roster, RosterEntry};
+use ::sheet::{Column, attendance_word, guard_formula, role_word, unguard_formula};
+use vocabulary::{Delegate, Roster, RosterEntry};
 
-use super::words::{attendance, fold, label, person_id, role, short, squeeze};
+use super::words::{attendance, label, person_id, role, short, squeeze};
 use super::{Note, People, Place, Problem};
 
 /// Rows at the top of a sheet in which the header is looked for: above it may stand whose list it
@@ -39,14 +40,8 @@ pub fn to_csv(roster: &Roster) -> Result<String, csv::Error> {
             &guard_formula(&delegate.name),
             &guard_formula(&delegate.title),
             &guard_formula(&delegate.unit),
-            match entry.role {
-                Role::Member => "Đại biểu",
-                Role::Guest => "Khách mời",
-            },
-            match entry.attendance {
-                Attendance::FaceOrCode => "Khuôn mặt",
-                Attendance::CodeOnly => "Mã QR",
-            },
+            role_word(entry.role),
+            attendance_word(entry.attendance),
         ])?;
     }
     let bytes = writer
@@ -56,85 +51,17 @@ pub fn to_csv(roster: &Roster) -> Result<String, csv::Error> {
     Ok(format!("\u{feff}{}", String::from_utf8_lossy(&bytes)))
 }
 
-/// A text that a spreadsheet shows instead of computing it: an apostrophe before what would begin
-/// a formula. [`unguard_formula`] takes exactly that apostrophe away again.
-pub fn guard_formula(text: &str) -> String {
-    if begins_formula(text) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
-
-/// Undoes [`guard_formula`].
-pub(super) fn unguard_formula(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if begins_formula(rest) => rest,
-        Some(_) | None => text,
-    }
-}
-
-/// Whether a spreadsheet would compute the text, or would once apostrophes before it are gone. The
-/// wide forms count, since some spreadsheets take them for the narrow ones.
-fn begins_formula(text: &str) -> bool {
-    text.trim_start_matches('\'')
-        .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r'])
-}
-
-/// What a column means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Column {
-    Id,
-    Name,
-    /// Family and middle names, where the sheet has them apart from the given name.
-    Family,
-    Title,
-    Unit,
-    Role,
-    Attendance,
-}
-
-impl Column {
-    /// The meaning of a header, in Vietnamese or English, with or without diacritics.
-    fn of(header: &str) -> Option<Self> {
-        match fold(header).as_str() {
-            "ma"
-            | "ma so"
-            | "ma dai bieu"
-            | "ma can bo"
-            | "ma cb"
-            | "ma cbcc"
-            | "ma cbccvc"
-            | "ma can bo cong chuc"
-            | "ma nhan vien"
-            | "ma so can bo"
-            | "ma dinh danh"
-            | "so hieu"
-            | "so hieu can bo"
-            | "id"
-            | "person id"
-            | "staff id"
-            | "staff number"
-            | "employee id"
-            | "code" => Some(Self::Id),
-            "ho va ten" | "ho ten" | "ho va ten dai bieu" | "ho ten dai bieu" | "ten dai bieu"
-            | "ten" | "name" | "full name" | "fullname" | "delegate" | "given name" => {
-                Some(Self::Name)
-            }
-            "ho" | "ho dem" | "ho lot" | "ho va ten dem" | "ho ten dem" | "ho va dem"
-            | "ho va chu lot" | "family name" | "surname" => Some(Self::Family),
-            "chuc vu" | "chuc danh" | "chuc vu chuc danh" | "chuc danh chuc vu" | "danh xung"
-            | "title" | "position" | "office" => Some(Self::Title),
-            "don vi" | "don vi cong tac" | "co quan" | "co quan don vi" | "don vi co quan"
-            | "phong ban" | "to chuc" | "unit" | "organisation" | "organization" | "department" => {
-                Some(Self::Unit)
-            }
-            "vai tro" | "tu cach" | "thanh phan" | "role" => Some(Self::Role),
-            "hinh thuc" | "hinh thuc diem danh" | "cach diem danh" | "attendance" | "means" => {
-                Some(Self::Attendance)
-            }
-            _ => None,
-        }
+/// Whether a roster that is imported at a door has a use for the column.
+fn is_used(column: Column) -> bool {
+    match column {
+        Column::Id
+        | Column::Name
+        | Column::Family
+        | Column::Title
+        | Column::Unit
+        | Column::Role
+        | Column::Attendance => true,
+        Column::InsteadOf | Column::Document | Column::Number => false,
     }
 }
 
@@ -158,7 +85,7 @@ impl Header {
         }
         let mut columns: HashMap<Column, usize> = HashMap::new();
         for (index, name) in names.iter().enumerate() {
-            let Some(column) = Column::of(name) else {
+            let Some(column) = Column::of(name).filter(|column| is_used(*column)) else {
                 continue;
             };
             if let Some(first) = columns.insert(column, index) {
@@ -186,8 +113,10 @@ impl Header {
         self.names
             .iter()
             .filter(|name| {
-                let running = ["", "stt", "tt", "so tt", "so thu tu", "no"];
-                Column::of(name).is_none() && !running.contains(&fold(name).as_str())
+                let column = Column::of(name);
+                !column.is_some_and(is_used)
+                    && column != Some(Column::Number)
+                    && name.chars().any(char::is_alphanumeric)
             })
             .cloned()
             .collect()

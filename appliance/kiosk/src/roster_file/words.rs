@@ -4,7 +4,6 @@
 //! screen is refused, and nothing is guessed.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 use vocabulary::meeting::LABEL_BYTES_MAX;
 use vocabulary::{Attendance, IdError, PersonId, Role};
 
@@ -38,43 +37,20 @@ pub(super) fn id<T>(
 
 /// What somebody is to the meeting; nothing means a member.
 pub(super) fn role(place: &Place, text: &str) -> Result<Role, Problem> {
-    match fold(text).as_str() {
-        ""
-        | "member"
-        | "delegate"
-        | "dai bieu"
-        | "thanh vien"
-        | "uy vien"
-        | "chinh thuc"
-        | "dai bieu chinh thuc" => Ok(Role::Member),
-        "guest" | "invited" | "khach" | "khach moi" | "dai bieu khach moi" | "dai bieu moi"
-        | "moi du" => Ok(Role::Guest),
-        _ => Err(Problem::Value {
-            place: place.clone(),
-            value: short(text),
-            allowed: "\"Đại biểu\" or \"Khách mời\" (member or guest), or leave it empty",
-        }),
-    }
+    ::sheet::role(text).ok_or_else(|| Problem::Value {
+        place: place.clone(),
+        value: short(text),
+        allowed: "\"Đại biểu\" or \"Khách mời\" (member or guest), or leave it empty",
+    })
 }
 
 /// How somebody is called; nothing means by face.
 pub(super) fn attendance(place: &Place, text: &str) -> Result<Attendance, Problem> {
-    match fold(text).as_str() {
-        ""
-        | "face"
-        | "face or code"
-        | "khuon mat"
-        | "guong mat"
-        | "nhan dien khuon mat"
-        | "khuon mat hoac ma qr" => Ok(Attendance::FaceOrCode),
-        "code" | "code only" | "qr" | "qr only" | "ma qr" | "chi ma qr" | "chi qr" | "giay moi"
-        | "invitation" => Ok(Attendance::CodeOnly),
-        _ => Err(Problem::Value {
-            place: place.clone(),
-            value: short(text),
-            allowed: "\"Khuôn mặt\" or \"Mã QR\" (face or code), or leave it empty",
-        }),
-    }
+    ::sheet::attendance(text).ok_or_else(|| Problem::Value {
+        place: place.clone(),
+        value: short(text),
+        allowed: "\"Khuôn mặt\" or \"Mã QR\" (face or code), or leave it empty",
+    })
 }
 
 /// A text as people read it: in NFC, without space around it, with single spaces inside.
@@ -114,22 +90,6 @@ pub(super) fn squeeze(text: &str) -> String {
         })
         .collect();
     let words: Vec<_> = visible.split_whitespace().collect();
-    words.join(" ")
-}
-
-/// A text by which headers and values are told: without diacritics, case and punctuation.
-pub(super) fn fold(text: &str) -> String {
-    let plain: String = text
-        .nfd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-        .map(|c| match c {
-            'đ' => 'd',
-            c if c.is_alphanumeric() => c,
-            _ => ' ',
-        })
-        .collect();
-    let words: Vec<_> = plain.split_whitespace().collect();
     words.join(" ")
 }
 

@@ -5,10 +5,9 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use ::sheet::{Column, guard_formula, unguard_formula};
+use vocabulary::PersonId;
 use vocabulary::meeting::ROSTER_ENTRIES_MAX;
-use vocabulary::{Attendance, PersonId, Role};
 use wire::Name;
 use wire::problem::ProblemType;
 use wire::roll::Roll;
@@ -29,41 +28,6 @@ const HEADER: [&str; 8] = [
     "Dự thay cho",
     "Theo văn bản",
 ];
-
-/// What a column means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Column {
-    Person,
-    /// For whoever reads the sheet; the person's own name counts.
-    Name,
-    Title,
-    Unit,
-    Role,
-    Attendance,
-    InsteadOf,
-    Document,
-    /// The number of the row.
-    Number,
-}
-
-impl Column {
-    fn of(header: &str) -> Option<Self> {
-        Some(match fold(header).as_str() {
-            "ma" | "ma so" | "ma dai bieu" | "ma can bo" | "id" | "person" | "person id" => {
-                Self::Person
-            }
-            "ho va ten" | "ho ten" | "ten" | "name" | "full name" => Self::Name,
-            "chuc danh" | "chuc vu" | "title" => Self::Title,
-            "don vi" | "co quan" | "unit" => Self::Unit,
-            "vai tro" | "thanh phan" | "role" => Self::Role,
-            "hinh thuc" | "attendance" => Self::Attendance,
-            "du thay cho" | "du thay" | "thay cho" | "instead of" => Self::InsteadOf,
-            "theo van ban" | "van ban" | "document" => Self::Document,
-            "stt" | "so tt" | "tt" | "no" => Self::Number,
-            _ => return None,
-        })
-    }
-}
 
 /// Reads a roster. The people must have been put before; their names in the sheet are for its
 /// readers.
@@ -123,7 +87,7 @@ fn columns(headers: &csv::StringRecord) -> Result<HashMap<Column, usize>, Failur
             )));
         }
     }
-    if columns.contains_key(&Column::Person) {
+    if columns.contains_key(&Column::Id) {
         Ok(columns)
     } else {
         Err(Failure::malformed(format!(
@@ -140,7 +104,7 @@ fn entry(
 ) -> Result<Entry, Failure> {
     let cell = |column| {
         let index = columns.get(&column)?;
-        let text = unguard(row.get(*index)?.trim());
+        let text = unguard_formula(row.get(*index)?.trim());
         (!text.is_empty()).then_some(text)
     };
     let id = |text: &str, column: &str| {
@@ -158,18 +122,12 @@ fn entry(
             "line {line}, {column}: it must be {allowed}, or empty"
         ))
     };
-    let person = cell(Column::Person)
+    let person = cell(Column::Id)
         .ok_or_else(|| Failure::malformed(format!("line {line}, Mã: it is empty")))?;
-    let role = match fold(cell(Column::Role).unwrap_or_default()).as_str() {
-        "" | "member" | "dai bieu" | "thanh vien" | "uy vien" => Role::Member,
-        "guest" | "khach" | "khach moi" => Role::Guest,
-        _ => return Err(wrong("Vai trò", "\"Đại biểu\" or \"Khách mời\"")),
-    };
-    let attendance = match fold(cell(Column::Attendance).unwrap_or_default()).as_str() {
-        "" | "face or code" | "face" | "khuon mat" => Attendance::FaceOrCode,
-        "code only" | "code" | "qr" | "ma qr" => Attendance::CodeOnly,
-        _ => return Err(wrong("Hình thức", "\"Khuôn mặt\" or \"Mã QR\"")),
-    };
+    let role = ::sheet::role(cell(Column::Role).unwrap_or_default())
+        .ok_or_else(|| wrong("Vai trò", "\"Đại biểu\" or \"Khách mời\""))?;
+    let attendance = ::sheet::attendance(cell(Column::Attendance).unwrap_or_default())
+        .ok_or_else(|| wrong("Hình thức", "\"Khuôn mặt\" or \"Mã QR\""))?;
     Ok(Entry {
         person: id(person, "Mã")?,
         title: label(Column::Title, "Chức danh")?,
@@ -193,27 +151,21 @@ pub(super) fn write_roster(
         let details = person(&entry.person)?.map(|person| person.details);
         let details = details.as_ref();
         let own = |own: Option<&str>, other: &Option<String>| {
-            guard(other.as_deref().or(own).unwrap_or_default())
+            guard_formula(other.as_deref().or(own).unwrap_or_default())
         };
         rows.push([
             entry.person.as_str().to_owned(),
-            guard(details.map_or("", |details| &details.name)),
+            guard_formula(details.map_or("", |details| &details.name)),
             own(details.map(|details| details.title.as_str()), &entry.title),
             own(details.map(|details| details.unit.as_str()), &entry.unit),
-            match entry.role {
-                Role::Member => "Đại biểu".to_owned(),
-                Role::Guest => "Khách mời".to_owned(),
-            },
-            match entry.attendance {
-                Attendance::FaceOrCode => "Khuôn mặt".to_owned(),
-                Attendance::CodeOnly => "Mã QR".to_owned(),
-            },
+            ::sheet::role_word(entry.role).to_owned(),
+            ::sheet::attendance_word(entry.attendance).to_owned(),
             entry
                 .instead_of
                 .as_ref()
                 .map_or("", PersonId::as_str)
                 .to_owned(),
-            guard(entry.document.as_deref().unwrap_or_default()),
+            guard_formula(entry.document.as_deref().unwrap_or_default()),
         ]);
     }
     table(&HEADER, rows)
@@ -267,9 +219,9 @@ pub(super) fn write_roll(roll: &Roll, zone: &jiff::tz::TimeZone) -> Result<Strin
             row.person
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string),
-            guard(row.name.as_str()),
-            guard(row.title.as_str()),
-            guard(row.unit.as_str()),
+            guard_formula(row.name.as_str()),
+            guard_formula(row.title.as_str()),
+            guard_formula(row.unit.as_str()),
             if row.attended { "có" } else { "vắng" }.to_owned(),
             intervals.join(", "),
             means.to_owned(),
@@ -299,49 +251,10 @@ fn table<const N: usize>(
     String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
-/// A text that a spreadsheet shows instead of computing it.
-fn guard(text: &str) -> String {
-    if begins_formula(text) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
-
-fn unguard(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if begins_formula(rest) => rest,
-        Some(_) | None => text,
-    }
-}
-
-/// Whether a spreadsheet would compute the text, or would once apostrophes before it are gone. The
-/// wide forms count, since some spreadsheets take them for the narrow ones.
-fn begins_formula(text: &str) -> bool {
-    text.trim_start_matches('\'')
-        .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r'])
-}
-
-/// A text by which headers and values are told: without diacritics, case and punctuation.
-fn fold(text: &str) -> String {
-    let plain: String = text
-        .nfd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-        .map(|c| match c {
-            'đ' => 'd',
-            c if c.is_alphanumeric() => c,
-            _ => ' ',
-        })
-        .collect();
-    let words: Vec<_> = plain.split_whitespace().collect();
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vocabulary::Digest;
+    use vocabulary::{Attendance, Digest, Role};
 
     use super::*;
     use crate::model::PersonDetails;
