@@ -11,6 +11,7 @@
 mod comparer;
 mod detector;
 mod error;
+pub mod portrait;
 mod runtime;
 mod telemetry;
 mod tensor;
@@ -18,5 +19,6 @@ mod tensor;
 pub use comparer::Comparer;
 pub use detector::{Detector, DetectorConfig, PIXELS_MAX, TOP_K_MAX};
 pub use error::InferenceError;
+pub use portrait::PortraitError;
 pub use runtime::{Runtime, RuntimeConfig, THREADS_MAX};
 pub use telemetry::{TELEMETRY_VARIABLE, forbid_telemetry, telemetry_is_forbidden};

@@ -4,18 +4,10 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use biometrics::{
-    ALIGNED_SIDE_PX, AlignError, Detection, EnrolmentRefusal, EnrolmentRules, Quality, align,
-    check_portrait,
-};
-use imaging::{DecodeError, DecodeLimits, Picture, ScaleError, Scaler, SizeError};
+use imaging::{DecodeError, DecodeLimits};
+use inference::portrait::{self, Reference};
 use inference::{Comparer, Detector, DetectorConfig, InferenceError, Runtime};
 use models::{Manifest, ManifestError, ModelError};
-use vocabulary::Template;
-
-/// Longest sides of a portrait in which its face is looked for, one after the other until there is
-/// one: the detector knows faces up to some 300 pixels, and a close portrait fills the picture.
-const PORTRAIT_SIDES_PX: [u32; 3] = [1280, 640, 320];
 
 /// Where the models are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,21 +52,9 @@ pub(crate) enum PortraitError {
     /// The bytes are no picture.
     #[error("the body is not a usable picture")]
     Decode(#[from] DecodeError),
-    /// The picture is not a portrait.
+    /// The picture gives no reference.
     #[error(transparent)]
-    Refused(#[from] EnrolmentRefusal),
-    /// A network failed.
-    #[error("inference failed")]
-    Inference(#[from] InferenceError),
-    /// The picture could not be scaled.
-    #[error("the picture could not be scaled")]
-    Scale(#[from] ScaleError),
-    /// The face could not be aligned.
-    #[error("the face could not be aligned; send a picture taken from the front")]
-    Align(#[from] AlignError),
-    /// A picture of impossible sides.
-    #[error("the picture has no usable size")]
-    Size(#[from] SizeError),
+    Portrait(#[from] inference::PortraitError),
 }
 
 /// The networks. One portrait is looked at at a time: more threads were never faster.
@@ -121,37 +101,11 @@ impl Portraits {
     ///
     /// # Errors
     /// [`PortraitError`] says what is wrong with the picture and what to send instead.
-    pub fn reference(&self, bytes: &[u8]) -> Result<(Template, Quality), PortraitError> {
+    pub fn reference(&self, bytes: &[u8]) -> Result<Reference, PortraitError> {
         let picture = imaging::decode(bytes, DecodeLimits::default())?.picture;
         // Whatever a panic left in the networks is overwritten by the next picture.
         let mut networks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = networks.faces(&picture)?;
-        let portrait = check_portrait(&picture, &found, &EnrolmentRules::default())?;
-        let mut aligned = Picture::new(ALIGNED_SIDE_PX, ALIGNED_SIDE_PX)?;
-        align(&picture, &portrait.detection.landmarks, &mut aligned)?;
-        let template = networks.comparer.template(&aligned)?;
-        Ok((template, portrait.quality))
-    }
-}
-
-impl Networks {
-    fn faces(&mut self, picture: &Picture) -> Result<Vec<Detection>, PortraitError> {
-        let mut found = Vec::new();
-        for side in PORTRAIT_SIDES_PX {
-            match Scaler::new().bounded(picture, side)? {
-                Some((small, factor)) => {
-                    self.detector.detect(&small, &mut found)?;
-                    found = found
-                        .iter()
-                        .map(|detection| detection.scaled(1.0 / factor))
-                        .collect();
-                }
-                None => self.detector.detect(picture, &mut found)?,
-            }
-            if !found.is_empty() {
-                break;
-            }
-        }
-        Ok(found)
+        let Networks { detector, comparer } = &mut *networks;
+        Ok(portrait::reference(detector, comparer, &picture)?)
     }
 }

@@ -31,9 +31,10 @@ use crate::commands;
 use crate::config::{City, Config, ScreenSink};
 use crate::local_time::zone;
 use crate::networks::Networks;
-use crate::portrait::{faces, read_picture, reference};
+use crate::portrait::{read_picture, reference};
 use crate::rosters::Rosters;
 use crate::run::{Run, run};
+use inference::portrait::faces;
 
 /// Frames of one walk-up, and how long each lasts.
 const WALK_FRAMES: u32 = 14;
@@ -281,7 +282,7 @@ fn cut_portraits(
         }
         let path = directory.join(visitor.photograph);
         let (picture, _) = read_picture(&path)?;
-        let found = faces(networks, &picture)?;
+        let found = faces(&mut networks.detector, &picture)?;
         let widest = found
             .iter()
             .max_by(|a, b| a.bounds.width.total_cmp(&b.bounds.width));

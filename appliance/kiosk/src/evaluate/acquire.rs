@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::networks::Networks;
 use crate::portrait::{self, PortraitError};
 use crate::trouble::chain;
+use inference::portrait::{faces, template};
 
 /// Finished photographs that may wait to be gathered, for each thread.
 const WAITING_MAX: usize = 16;
@@ -120,16 +121,13 @@ fn look_up(networks: &mut Networks, cache: &Cache, path: &Path) -> anyhow::Resul
     let entry = match look(networks, &bytes) {
         Ok(entry) => entry,
         // What the photograph itself is to blame for.
-        Err(error @ (PortraitError::Decode(_) | PortraitError::Align(_))) => {
-            Entry::Failed(chain(&error))
-        }
         Err(
-            error @ (PortraitError::Read { .. }
-            | PortraitError::Refused(_)
-            | PortraitError::Inference(_)
-            | PortraitError::Scale(_)
-            | PortraitError::Size(_)),
-        ) => return Err(error.into()),
+            error @ (PortraitError::Decode(_)
+            | PortraitError::Portrait(inference::PortraitError::Align(_))),
+        ) => Entry::Failed(chain(&error)),
+        Err(error @ (PortraitError::Read { .. } | PortraitError::Portrait(_))) => {
+            return Err(error.into());
+        }
     };
     cache.put(&bytes, &entry)?;
     Ok((entry, false))
@@ -137,14 +135,14 @@ fn look_up(networks: &mut Networks, cache: &Cache, path: &Path) -> anyhow::Resul
 
 fn look(networks: &mut Networks, bytes: &[u8]) -> Result<Entry, PortraitError> {
     let picture = imaging::decode(bytes, DecodeLimits::default())?.picture;
-    let found = portrait::faces(networks, &picture)?;
+    let found = faces(&mut networks.detector, &picture)?;
     let widest = found
         .iter()
         .max_by(|a, b| a.bounds.width.total_cmp(&b.bounds.width));
     let Some(widest) = widest else {
         return Ok(Entry::Failed("no face was found".to_owned()));
     };
-    let template = portrait::template(networks, &picture, widest)?;
+    let template = template(&mut networks.comparer, &picture, widest)?;
     let judged = check_portrait(&picture, &found, &EnrolmentRules::default());
     let refused = judged.err().map(|refusal| kind(&refusal).to_owned());
     Ok(Entry::face(template.values(), refused))

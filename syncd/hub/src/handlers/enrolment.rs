@@ -12,6 +12,8 @@ use crate::convert;
 use crate::enrol::{self, NewReference};
 use crate::hub::Hub;
 use crate::model::{Origin, Person, Quality};
+use inference::PortraitError as Refusal;
+
 use crate::portrait::PortraitError;
 use crate::reply::{Failure, Reply, chain};
 
@@ -21,7 +23,8 @@ pub(super) fn portrait(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         let detail = format!("{why}; hand in a template instead, or ask the hub's operator");
         Failure::new(ProblemType::NotOffered, detail)
     })?;
-    let (template, quality) = portraits.reference(&call.body).map_err(refused)?;
+    let made = portraits.reference(&call.body).map_err(refused)?;
+    let quality = made.quality;
     let quality = Quality {
         face_width_px: quality.face_width_px,
         eye_distance_px: quality.eye_distance_px,
@@ -34,7 +37,7 @@ pub(super) fn portrait(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     };
     let new = NewReference {
         id: &reference,
-        template: &template,
+        template: &made.template,
         origin: Origin::Portrait,
         quality: Some(quality),
         content: &call.body,
@@ -112,10 +115,11 @@ fn keep(
 
 fn refused(error: PortraitError) -> Failure {
     match &error {
-        PortraitError::Refused(_) | PortraitError::Align(_) | PortraitError::Decode(_) => {
+        PortraitError::Decode(_)
+        | PortraitError::Portrait(Refusal::Refused(_) | Refusal::Align(_)) => {
             Failure::new(ProblemType::PortraitRefused, chain(&error))
         }
-        PortraitError::Inference(_) | PortraitError::Scale(_) | PortraitError::Size(_) => {
+        PortraitError::Portrait(Refusal::Inference(_) | Refusal::Scale(_) | Refusal::Size(_)) => {
             Failure::internal("a portrait", &chain(&error))
         }
     }
