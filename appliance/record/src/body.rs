@@ -109,6 +109,25 @@ impl Body {
             | Self::Unknown(_) => None,
         }
     }
+
+    /// The person that the record is about, where its body names one.
+    #[must_use]
+    pub fn person(&self) -> Option<&PersonId> {
+        match self {
+            Self::CheckIn(CheckIn { person, .. }) | Self::CheckOut(CheckOut { person, .. }) => {
+                Some(person)
+            }
+            Self::Refused(_)
+            | Self::ReleaseOutcome(_)
+            | Self::Correction(_)
+            | Self::ClockObservation(_)
+            | Self::Fault(_)
+            | Self::Loss(_)
+            | Self::MeetingOpened(_)
+            | Self::MeetingClosed(_)
+            | Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// Under which circumstances a decision was taken: enough to say years later by which list, which

@@ -168,14 +168,7 @@ async fn what_happens_at_the_door_is_on_the_roll_and_in_the_list() {
     assert_eq!(live.headers()["content-type"], "text/event-stream");
     let body = records(&kiosk.id, epoch, &context, std::slice::from_ref(&who));
     for _ in 0..2 {
-        let url = town.url("/v1-draft/device/records");
-        let answer = kiosk
-            .client
-            .post(url)
-            .json_body(&body)
-            .send()
-            .await
-            .unwrap();
+        let answer = kiosk.post(&town, "/device/records", &body).await;
         let accepted: api::RecordsAccepted = read(answer, 200).await;
         assert_eq!(accepted.position.committed_through, 1);
         assert!(accepted.quarantined.is_empty(), "{accepted:?}");
@@ -279,14 +272,7 @@ async fn a_certificate_is_renewed_and_an_enrolment_takes_the_place_of_the_one_be
     let town = Town::start().await;
     let kiosk = town.kiosk("mau", "kiosk-1").await;
     let body = json!({ "csr": csr(&kiosk.key) });
-    let url = town.url("/v1-draft/device/certificate");
-    let answer = kiosk
-        .client
-        .post(url)
-        .json_body(&body)
-        .send()
-        .await
-        .unwrap();
+    let answer = kiosk.post(&town, "/device/certificate", &body).await;
     let renewed: api::Enrolled = read(answer, 200).await;
     let client = town.client(Some(&identity(&kiosk.key, &renewed.certificate)));
     let health = json!({ "at": "2026-03-02T01:30:00Z", "waiting": 3 });
@@ -415,14 +401,7 @@ async fn an_operator_sees_devices_and_their_records_oddities() {
     let context = context("khong-co", 1, vocabulary::Digest([0; 32]));
     let who = vocabulary::PersonId::new("p-1").unwrap();
     let body = records(&kiosk.id, Epoch([1; 16]), &context, &[who]);
-    let url = town.url("/v1-draft/device/records");
-    let sent = kiosk
-        .client
-        .post(url)
-        .json_body(&body)
-        .send()
-        .await
-        .unwrap();
+    let sent = kiosk.post(&town, "/device/records", &body).await;
     assert_eq!(sent.status(), 200);
     let notes: wire::fleet::Notes = read(ask(&town, "GET", "/notes", &key, None).await, 200).await;
     let kinds: Vec<_> = notes.notes.iter().map(|note| note.kind).collect();

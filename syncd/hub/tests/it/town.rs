@@ -146,6 +146,14 @@ impl Town {
     }
 }
 
+impl Kiosk {
+    /// Sends JSON as the device.
+    pub async fn post(&self, town: &Town, path: &str, body: &Value) -> Response {
+        let url = town.url(&format!("/v1-draft{path}"));
+        self.client.post(url).json_body(body).send().await.unwrap()
+    }
+}
+
 /// A device's private key and certificate in one PEM.
 pub fn identity(key: &KeyPair, certificate: &str) -> String {
     key.serialize_pem() + certificate

@@ -13,7 +13,7 @@ use vocabulary::{Digest, Epoch, PersonId};
 use wire::Scope;
 use wire::webhook::{Webhook, WebhookState};
 
-use crate::town::{JsonBody, Town, ask, context, read, records};
+use crate::town::{Town, ask, context, read, records};
 
 /// What a receiver got: the headers, lower-case, and the body.
 struct Delivery {
@@ -93,14 +93,7 @@ async fn a_record_is_delivered_signed_until_it_is_taken() {
         &context,
         &[PersonId::new("p-1").unwrap()],
     );
-    let url = town.url("/v1-draft/device/records");
-    let sent = kiosk
-        .client
-        .post(url)
-        .json_body(&body)
-        .send()
-        .await
-        .unwrap();
+    let sent = kiosk.post(&town, "/device/records", &body).await;
     assert_eq!(sent.status(), 200);
     let first = receive(&listener, 500).await;
     let failing = until(&town, &key, WebhookState::Failing).await;
@@ -176,14 +169,7 @@ async fn nothing_is_delivered_into_the_hub_s_own_network() {
         &context,
         &[PersonId::new("p-1").unwrap()],
     );
-    let url = town.url("/v1-draft/device/records");
-    kiosk
-        .client
-        .post(url)
-        .json_body(&body)
-        .send()
-        .await
-        .unwrap();
+    kiosk.post(&town, "/device/records", &body).await;
     let failing = until(&town, &key, WebhookState::Failing).await;
     let problem = failing.problem.unwrap();
     assert!(

@@ -155,6 +155,18 @@ const MEETING: &str = "
            (SELECT count(*) FROM entry e WHERE e.meeting = m.number), m.key_id, m.key
     FROM meeting m";
 
+/// A meeting by its organisation's own id.
+pub(super) fn find_of(
+    c: &Connection,
+    organisation: &OrganisationId,
+    meeting: &MeetingId,
+) -> Result<Option<MeetingRow>, StoreError> {
+    match organisations::find(c, organisation)? {
+        None => Ok(None),
+        Some(organisation) => find(c, organisation, meeting),
+    }
+}
+
 /// A meeting of an organisation.
 pub(super) fn find(
     c: &Connection,

@@ -1,8 +1,8 @@
 //! Records in the order in which they were committed, for whoever follows them.
 
-use record::{Body, Record};
+use record::Record;
 use rusqlite::{Connection, Row, params};
-use vocabulary::{DeviceId, Digest, Epoch, MeetingId, OrganisationId, PersonId, WallTime};
+use vocabulary::{DeviceId, Digest, Epoch, MeetingId, OrganisationId, WallTime};
 
 use super::convert::{self, Numbered, signed};
 use super::database::damaged;
@@ -166,7 +166,9 @@ fn read(row: &Row<'_>) -> Result<WithDevice, StoreError> {
         digest: Digest(convert::bytes(row, 4, "record.digest")?),
         kind: decoded.as_ref().map(|record| record.body.kind()),
         meeting: meeting.or_else(|| decoded.as_ref().and_then(of_body)),
-        person: decoded.as_ref().and_then(|record| person(&record.body)),
+        person: decoded
+            .as_ref()
+            .and_then(|record| record.body.person().cloned()),
         at: decoded.as_ref().map(|record| record.at.wall),
         repaired_at: None,
         received_at: WallTime(row.get(5)?),
@@ -174,23 +176,6 @@ fn read(row: &Row<'_>) -> Result<WithDevice, StoreError> {
         bytes,
     };
     Ok((row.get(9)?, record))
-}
-
-/// About whom a record is.
-fn person(body: &Body) -> Option<PersonId> {
-    match body {
-        Body::CheckIn(check_in) => Some(check_in.person.clone()),
-        Body::CheckOut(check_out) => Some(check_out.person.clone()),
-        Body::Refused(_)
-        | Body::ReleaseOutcome(_)
-        | Body::Correction(_)
-        | Body::ClockObservation(_)
-        | Body::Fault(_)
-        | Body::Loss(_)
-        | Body::MeetingOpened(_)
-        | Body::MeetingClosed(_)
-        | Body::Unknown(_) => None,
-    }
 }
 
 /// Fills in what is known today of the clocks that the records were made by.

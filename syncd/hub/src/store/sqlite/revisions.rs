@@ -10,8 +10,8 @@ use super::convert::{self, signed};
 use super::database::damaged;
 use super::ingest::{named_meeting, newest_commit};
 use super::meetings::{self, MeetingRow};
+use super::records;
 use super::rosters::{self, Read};
-use super::{organisations, records};
 use crate::model::{Commit, MeetingState, RevisionInputs, RollRevision};
 use crate::store::{ROLL_RECORDS_MAX, StoreError};
 
@@ -25,7 +25,7 @@ pub(super) fn read(
     meeting: &MeetingId,
     number: Option<u32>,
 ) -> Result<Read<Option<RevisionInputs>>, StoreError> {
-    let Some(row) = find(c, organisation, meeting)? else {
+    let Some(row) = meetings::find_of(c, organisation, meeting)? else {
         return Ok(Read::Here(None));
     };
     if let Some(number) = number {
@@ -52,7 +52,7 @@ pub(super) fn make(
     meeting: &MeetingId,
     now: WallTime,
 ) -> Result<Option<RevisionInputs>, StoreError> {
-    let Some(row) = find(c, organisation, meeting)? else {
+    let Some(row) = meetings::find_of(c, organisation, meeting)? else {
         return Ok(None);
     };
     let newest = newest_commit(c)?;
@@ -76,17 +76,6 @@ pub(super) fn make(
         }
     };
     inputs(c, &row, revision, made_from).map(Some)
-}
-
-fn find(
-    c: &Connection,
-    organisation: &OrganisationId,
-    meeting: &MeetingId,
-) -> Result<Option<MeetingRow>, StoreError> {
-    match organisations::find(c, organisation)? {
-        None => Ok(None),
-        Some(organisation) => meetings::find(c, organisation, meeting),
-    }
 }
 
 /// Whether anything changed that a roll shows.

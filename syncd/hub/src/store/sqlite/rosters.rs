@@ -131,7 +131,7 @@ pub(super) fn view(
     organisation: &OrganisationId,
     meeting: &MeetingId,
 ) -> Result<Read<Option<RosterView>>, StoreError> {
-    let Some(row) = find(c, organisation, meeting)? else {
+    let Some(row) = meetings::find_of(c, organisation, meeting)? else {
         return Ok(Read::Here(None));
     };
     let Some(digest) = digest_at(c, row.number, row.meeting.generation)? else {
@@ -145,7 +145,7 @@ pub(super) fn make_view(
     organisation: &OrganisationId,
     meeting: &MeetingId,
 ) -> Result<Option<RosterView>, StoreError> {
-    let row = find(c, organisation, meeting)?;
+    let row = meetings::find_of(c, organisation, meeting)?;
     row.map(|row| view_of(c, organisation, &row)).transpose()
 }
 
@@ -235,7 +235,7 @@ pub(super) fn snapshot(
     meeting: &MeetingId,
     generation: Option<u64>,
 ) -> Result<Read<Option<RosterSnapshot>>, StoreError> {
-    let Some(row) = find(c, organisation, meeting)? else {
+    let Some(row) = meetings::find_of(c, organisation, meeting)? else {
         return Ok(Read::Here(None));
     };
     let current = row.meeting.generation;
@@ -251,7 +251,7 @@ pub(super) fn make_snapshot(
     organisation: &OrganisationId,
     meeting: &MeetingId,
 ) -> Result<Option<RosterSnapshot>, StoreError> {
-    let Some(row) = find(c, organisation, meeting)? else {
+    let Some(row) = meetings::find_of(c, organisation, meeting)? else {
         return Ok(None);
     };
     made(c, organisation, &row)?;
@@ -352,15 +352,4 @@ fn canonical(
         quorum: plan.quorum.filter(|_| !entries.is_empty()),
     };
     Ok(Roster::new(meeting, row.meeting.generation, entries)?)
-}
-
-fn find(
-    c: &Connection,
-    organisation: &OrganisationId,
-    meeting: &MeetingId,
-) -> Result<Option<MeetingRow>, StoreError> {
-    match organisations::find(c, organisation)? {
-        None => Ok(None),
-        Some(organisation) => meetings::find(c, organisation, meeting),
-    }
 }
