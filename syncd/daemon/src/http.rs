@@ -2,16 +2,16 @@
 //! elsewhere, and nothing but https is spoken.
 
 use std::error::Error as _;
-use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use reqwest::header::{self, HeaderMap, HeaderName};
-use reqwest::{Method, Proxy, Url};
+use reqwest::{Method, Proxy, Response, StatusCode, Url};
 use rustls::ClientConfig;
 use sync::fate::HttpAnswer;
 use sync::{Answer, Http, TransportError};
+use wire::packing::{ACCEPTED, Packing, UnpackError, Unpacker};
 
 use crate::config::HubConfig;
 
@@ -47,6 +47,8 @@ pub enum HttpError {
 pub struct Client {
     client: reqwest::Client,
     base: Url,
+    /// Whether the hub's last answer said that it takes bodies packed by zstd. gzip it always does.
+    takes_zstd: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -80,11 +82,35 @@ impl Client {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(HttpError::Client)?;
-        Ok(Self { client, base })
+        Ok(Self {
+            client,
+            base,
+            takes_zstd: Arc::default(),
+        })
     }
 
     /// Sends a request, with a bearer's token where there is one.
     pub async fn send(&self, http: &Http, bearer: Option<&str>) -> Answer {
+        let packing = match self.takes_zstd.load(Ordering::Relaxed) {
+            true => Packing::Zstd,
+            false => Packing::Gzip,
+        };
+        let mut response = self.ask(http, bearer, packing).await?;
+        let refused = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        if refused && packing != Packing::Gzip && http.body.is_some() {
+            // Another hub than the one that said so: an older one, put back.
+            response = self.ask(http, bearer, Packing::Gzip).await?;
+        }
+        read(response, http.answer_bytes_max).await
+    }
+
+    /// Sends a request, and gives the answer when its head is there.
+    async fn ask(
+        &self,
+        http: &Http,
+        bearer: Option<&str>,
+        packing: Packing,
+    ) -> Result<Response, TransportError> {
         let method = Method::from_bytes(http.method.as_bytes())
             .expect("the table of operations has methods of HTTP");
         let url = self
@@ -92,6 +118,7 @@ impl Client {
             .join(&http.path)
             .map_err(|_| TransportError::Broken)?;
         let mut request = self.client.request(method, url);
+        request = request.header(header::ACCEPT_ENCODING, ACCEPTED);
         if let Some(token) = bearer {
             request = request.bearer_auth(token);
         }
@@ -104,30 +131,63 @@ impl Client {
                 request.body(body.clone())
             } else {
                 request
-                    .header(header::CONTENT_ENCODING, "gzip")
-                    .body(pack(body))
+                    .header(header::CONTENT_ENCODING, packing.name())
+                    .body(packing.pack(body).expect("memory takes all bytes"))
             };
         }
-        let mut response = request.send().await.map_err(|error| fate(&error))?;
-        let mut answer = HttpAnswer {
-            status: response.status().as_u16(),
-            etag: text(response.headers(), header::ETAG),
-            retry_after: text(response.headers(), header::RETRY_AFTER),
-            date: text(response.headers(), header::DATE),
-            body: Vec::new(),
-        };
-        let announced = response.content_length().unwrap_or(0);
-        if announced > http.answer_bytes_max as u64 {
+        let response = request.send().await.map_err(|error| fate(&error))?;
+        let accepted = text(response.headers(), header::ACCEPT_ENCODING).unwrap_or_default();
+        let takes_zstd = accepted
+            .split(',')
+            .any(|name| Packing::from_name(name) == Some(Packing::Zstd));
+        self.takes_zstd.store(takes_zstd, Ordering::Relaxed);
+        Ok(response)
+    }
+}
+
+/// Reads an answer to its end, unpacked, and no further than the limit.
+async fn read(mut response: Response, bytes_max: usize) -> Answer {
+    let mut answer = HttpAnswer {
+        status: response.status().as_u16(),
+        etag: text(response.headers(), header::ETAG),
+        retry_after: text(response.headers(), header::RETRY_AFTER),
+        date: text(response.headers(), header::DATE),
+        body: Vec::new(),
+    };
+    let announced = response.content_length().unwrap_or(0);
+    if announced > bytes_max as u64 {
+        return Err(TransportError::TooLarge);
+    }
+    let mut unpacker = match text(response.headers(), header::CONTENT_ENCODING) {
+        None => None,
+        Some(name) if name.trim().eq_ignore_ascii_case("identity") => None,
+        Some(name) => {
+            let packing = Packing::from_name(&name).ok_or(TransportError::Broken)?;
+            Some(Unpacker::new(packing, bytes_max).map_err(|error| unpacking(&error))?)
+        }
+    };
+    let mut count = 0;
+    while let Some(chunk) = response.chunk().await.map_err(|error| fate(&error))? {
+        count += chunk.len();
+        if count > bytes_max {
             return Err(TransportError::TooLarge);
         }
-        // The chunks are unpacked ones: a bomb grows no further than the limit.
-        while let Some(chunk) = response.chunk().await.map_err(|error| fate(&error))? {
-            if answer.body.len() + chunk.len() > http.answer_bytes_max {
-                return Err(TransportError::TooLarge);
-            }
-            answer.body.extend_from_slice(&chunk);
+        match &mut unpacker {
+            Some(unpacker) => unpacker.push(&chunk).map_err(|error| unpacking(&error))?,
+            None => answer.body.extend_from_slice(&chunk),
         }
-        Ok(answer)
+    }
+    if let Some(unpacker) = unpacker.filter(|_| count > 0) {
+        answer.body = unpacker.finish().map_err(|error| unpacking(&error))?;
+    }
+    Ok(answer)
+}
+
+/// What it means that an answer cannot be unpacked.
+fn unpacking(error: &UnpackError) -> TransportError {
+    match error {
+        UnpackError::TooLarge { .. } | UnpackError::TooPacked => TransportError::TooLarge,
+        UnpackError::Broken { .. } => TransportError::Broken,
     }
 }
 
@@ -143,14 +203,6 @@ fn base(text: &str) -> Result<Url, HttpError> {
         && url.query().is_none()
         && url.fragment().is_none();
     if plain { Ok(url) } else { Err(wrong()) }
-}
-
-fn pack(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
-    encoder
-        .write_all(body)
-        .and_then(|()| encoder.finish())
-        .expect("memory takes all bytes")
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {

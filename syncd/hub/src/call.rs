@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use vocabulary::{OrganisationId, WallTime};
 use wire::limits::{CURSOR_BYTES_MAX, PAGE_ITEMS_DEFAULT};
 use wire::operation::{Form, Query};
-use wire::{Operation, Timestamp};
+use wire::{Operation, Packing, Timestamp};
 
 use crate::auth::Caller;
 use crate::ca::Presented;
@@ -46,6 +46,8 @@ pub(crate) struct Call {
     pub format: Format,
     /// The answer's format.
     pub answer: Format,
+    /// How the answer may be packed.
+    pub packing: Option<Packing>,
     /// The body, unpacked.
     pub body: Vec<u8>,
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
+use wire::Packing;
 use wire::problem::ProblemType;
 
 use crate::store::{Missing, StoreError};
@@ -27,8 +28,8 @@ pub(crate) enum ReplyBody {
     Empty,
     /// Bytes of a media type.
     Whole(&'static str, Bytes),
-    /// Bytes of a media type that are gzip already.
-    Packed(&'static str, Bytes),
+    /// Bytes of a media type that are packed already.
+    Packed(&'static str, Packing, Bytes),
     /// An endless stream of a media type.
     Stream(&'static str, mpsc::Receiver<Bytes>),
 }

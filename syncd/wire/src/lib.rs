@@ -12,6 +12,7 @@ pub mod limits;
 pub mod meeting;
 pub mod openapi;
 pub mod operation;
+pub mod packing;
 pub mod problem;
 pub mod roll;
 pub mod scalar;
@@ -19,6 +20,7 @@ pub mod table;
 pub mod webhook;
 
 pub use operation::{Access, Operation, Scope};
+pub use packing::Packing;
 pub use problem::{Problem, ProblemType};
 pub use scalar::{Base64, Hex32, Id, Name, Timestamp};
 pub use table::OPERATIONS;

@@ -44,6 +44,13 @@ pub const CSR_BYTES_MAX: usize = 8 << 10;
 /// thousandfold.
 pub const UNPACKING_RATIO_MAX: usize = 100;
 
+/// How much any body may grow whatever the ratio, so that short ones of equal letters pass.
+pub const UNPACKING_ALWAYS_BYTES: usize = 64 << 10;
+
+/// The largest window of a body packed by zstd, as a power of two in bytes: 8 MiB, which RFC 9659
+/// lets nobody go beyond on the way.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
 /// How long a device may take for one whole request.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 

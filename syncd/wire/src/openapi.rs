@@ -122,8 +122,8 @@ const DESCRIPTION: &str = "\
 Every id is its caller's own, unique within the organisation; putting the same again is a success \
 and changes nothing. Times are RFC 3339, answered in UTC. Errors are problem details (RFC 9457); \
 programs decide by `type` alone. Lists are read page by page: follow the `Link` header's `next`, \
-or pass `next` of the body as `after`. Request bodies may be gzip (`Content-Encoding: gzip`), \
-answers are where `Accept-Encoding` allows it. Every answer has an `X-Request-Id`, which the hub's \
+or pass `next` of the body as `after`. Request bodies may be packed (`Content-Encoding: zstd` or `gzip`; every answer's \
+`Accept-Encoding` names what is taken), answers are where `Accept-Encoding` allows it. Every answer has an `X-Request-Id`, which the hub's \
 log has too. `HEAD` is answered wherever `GET` is; a method that a path does not have is answered \
 405 with `Allow`. What is put replaces what was there, whole. Names, titles and units have at most \
 256 bytes in UTF-8, which is fewer letters where they have diacritics. Outside the versioned paths \
@@ -442,6 +442,8 @@ fn limits_object() -> Value {
         "labelBytesMax": limits::LABEL_BYTES_MAX,
         "csrBytesMax": limits::CSR_BYTES_MAX,
         "unpackingRatioMax": limits::UNPACKING_RATIO_MAX,
+        "unpackingAlwaysBytes": limits::UNPACKING_ALWAYS_BYTES,
+        "zstdWindowLogMax": limits::ZSTD_WINDOW_LOG_MAX,
         "requestSecondsMax": limits::REQUEST_TIME_MAX.as_secs(),
     })
 }

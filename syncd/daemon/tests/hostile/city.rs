@@ -17,6 +17,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use wire::device::SendRecords;
+use wire::limits::RECORDS_BODY_BYTES_MAX;
+use wire::packing::{ACCEPTED, Packing, unpack};
 
 /// The store that an honest answer names.
 pub const STORE: &str = "000102030405060708090a0b0c0d0e0f";
@@ -30,6 +32,8 @@ pub struct Question {
     pub method: String,
     pub path: String,
     pub body: Vec<u8>,
+    /// How the body came packed.
+    pub packing: Option<Packing>,
 }
 
 impl Question {
@@ -180,7 +184,14 @@ fn serve(
         let question = read(&mut stream)?;
         seen.asked.lock().unwrap().push(question.path.clone());
         let reply = match script(&question) {
-            Reply::Usual => usual(&question, authority),
+            // As an honest hub of today says with every answer.
+            Reply::Usual => match usual(&question, authority) {
+                Reply::Whole(status, mut headers, body) => {
+                    headers.push(("Accept-Encoding", ACCEPTED.to_owned()));
+                    Reply::Whole(status, headers, body)
+                }
+                reply @ (Reply::Usual | Reply::Endless(..)) => reply,
+            },
             reply @ (Reply::Whole(..) | Reply::Endless(..)) => reply,
         };
         match reply {
@@ -231,12 +242,16 @@ fn read(stream: &mut Stream) -> io::Result<Question> {
     let length = header("content-length").map_or(0, |text| text.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    if header("content-encoding").is_some() {
-        let mut unpacked = Vec::new();
-        flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut unpacked)?;
-        body = unpacked;
+    let packing = header("content-encoding").map(|name| Packing::from_name(&name).unwrap());
+    if let Some(packing) = packing {
+        body = unpack(packing, &body, RECORDS_BODY_BYTES_MAX).unwrap();
     }
-    Ok(Question { method, path, body })
+    Ok(Question {
+        method,
+        path,
+        body,
+        packing,
+    })
 }
 
 /// What an honest hub without meetings answers.

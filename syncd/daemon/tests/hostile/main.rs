@@ -9,7 +9,7 @@
 mod city;
 mod door;
 
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,7 @@ use vocabulary::{
 };
 use wire::Base64;
 use wire::limits::ROSTER_BODY_BYTES_MAX;
+use wire::packing::Packing;
 
 use city::{City, Question, Reply, STORE, accepted, hex};
 use door::{Door, wait_until};
@@ -166,18 +167,31 @@ fn endless_head(headers: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 X\r\nConnection: close\r\n{headers}\r\n").into_bytes()
 }
 
-/// Zeros that come packed and never end: a beginning, and what may come again and again.
-fn bomb() -> Reply {
-    const PART: &[u8] = &[b' '; 4 << 20];
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut part = || {
-        encoder.write_all(PART).unwrap();
-        encoder.flush().unwrap();
-        std::mem::take(encoder.get_mut())
+/// Spaces that come packed and never end: a beginning, and what may come again and again.
+fn bomb(packing: Packing) -> Reply {
+    let (first, again) = match packing {
+        Packing::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            endless(&mut encoder, GzEncoder::get_mut)
+        }
+        Packing::Zstd => {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            endless(&mut encoder, |encoder| encoder.get_mut())
+        }
     };
-    let (first, again) = (part(), part());
-    let head = endless_head("Content-Encoding: gzip\r\n");
+    let head = endless_head(&format!("Content-Encoding: {}\r\n", packing.name()));
     Reply::Endless([head, first].concat(), again)
+}
+
+/// What a packer gives for some spaces, and for as many behind them.
+fn endless<E: Write>(encoder: &mut E, out: fn(&mut E) -> &mut Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    const PART: &[u8] = &[b' '; 4 << 20];
+    let mut part = || -> io::Result<Vec<u8>> {
+        encoder.write_all(PART)?;
+        encoder.flush()?;
+        Ok(std::mem::take(out(encoder)))
+    };
+    (part().unwrap(), part().unwrap())
 }
 
 fn redirect(to: &str) -> Reply {
@@ -204,8 +218,10 @@ fn an_answer_without_end_is_hung_up_on() {
 
 #[test]
 fn a_bomb_is_not_unpacked() {
-    check_list("a list", bomb, GARBLED);
-    check_roster("a roster", 1, "11".repeat(32), bomb);
+    for packing in Packing::ALL {
+        check_list("a list", move || bomb(packing), GARBLED);
+        check_roster("a roster", 1, "11".repeat(32), move || bomb(packing));
+    }
 }
 
 #[test]
@@ -407,7 +423,7 @@ fn a_hub_that_comes_to_its_senses_is_believed_again() {
     let city = City::start(move |question| {
         let honestly = told.load(Ordering::Relaxed);
         match (question.is_list(), question.is_roster()) {
-            (true, _) if !honestly => bomb(),
+            (true, _) if !honestly => bomb(Packing::Zstd),
             (true, _) => Reply::json(&list("M-1", 1, &digest(&honest))),
             (_, true) => Reply::json(&on_the_way(1, &honest)),
             (false, false) => Reply::Usual,
@@ -427,6 +443,41 @@ fn a_hub_that_comes_to_its_senses_is_believed_again() {
 }
 
 #[test]
+fn a_hub_gets_zstd_when_it_says_so_and_gzip_when_it_was_put_back() {
+    let refused = Arc::new(AtomicBool::new(false));
+    let seen = refused.clone();
+    let city = City::start(move |question| {
+        if question.is_records() && question.packing == Some(Packing::Zstd) {
+            seen.store(true, Ordering::Relaxed);
+            return Reply::Whole(415, Vec::new(), Vec::new());
+        }
+        Reply::Usual
+    });
+    let mut door = Door::enrolled(&city);
+    door.start();
+    // Until it has heard an answer, it does not know.
+    wait_until("the hub was heard", || {
+        let status = std::fs::read(door.path("var/syncd/status.json")).unwrap_or_default();
+        let status: Value = serde_json::from_slice(&status).unwrap_or_default();
+        status["last_contact"].is_string()
+    });
+    // Enough of them that packing is worth it.
+    door.write_records(20);
+    wait_until("zstd is tried", || {
+        door.assert_running();
+        refused.load(Ordering::Relaxed)
+    });
+    wait_until("the last answer is taken", || {
+        let status = std::fs::read(door.path("var/syncd/status.json")).unwrap();
+        let status: Value = serde_json::from_slice(&status).unwrap();
+        status["waiting"] == 0
+    });
+    door.stop();
+    // With the one that says that the ledger began.
+    assert!(door.acknowledged() >= 20, "{}", door.acknowledged());
+}
+
+#[test]
 fn an_enrolment_that_is_none_leaves_no_identity() {
     let spaces = vec![b' '; 64 << 10];
     let replies: Vec<(&str, Answering, &str)> = vec![
@@ -435,7 +486,7 @@ fn an_enrolment_that_is_none_leaves_no_identity() {
             Box::new(move || Reply::Endless(endless_head(""), spaces.clone())),
             "larger",
         ),
-        ("a bomb", Box::new(bomb), "larger"),
+        ("a bomb", Box::new(|| bomb(Packing::Zstd)), "larger"),
         (
             "a redirect",
             Box::new(|| redirect("file:///etc/passwd")),

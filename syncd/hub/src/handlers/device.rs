@@ -2,12 +2,9 @@
 //! of these, and to take their records.
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use hyper::body::Bytes;
 use seal::{DataKey, DevicePublicKey, KeyId, Scope, WrapBinding, wrap};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +13,7 @@ use wire::device as api;
 use wire::limits::{HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX};
 use wire::problem::ProblemType;
 use wire::scalar::{Base64, Hex, Hex16};
-use wire::{Id, Timestamp};
+use wire::{Id, Packing, Timestamp};
 
 use crate::auth::Caller;
 use crate::ca::{DEVICE_CERTIFICATE_LASTS, DEVICE_RENEWAL_AFTER, RequestedKey, hex};
@@ -39,10 +36,6 @@ const WINDOW_AHEAD: Duration = Duration::from_secs(35 * 24 * 3600);
 
 /// Most bytes of packed rosters that are kept ready: a day's meetings of a city.
 const ROSTERS_BYTES_MAX: usize = 128 << 20;
-
-/// How hard rosters are packed: they are mostly random bytes in base64, which any level packs to
-/// three quarters.
-const ROSTER_PACKING: u32 = 1;
 
 pub(super) fn enrol(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     let Caller::Token(token, hash) = &call.caller else {
@@ -201,7 +194,8 @@ fn meetings_tag(
 pub(super) fn roster(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     let (device, _) = call.device()?;
     let meeting: MeetingId = call.path(0)?;
-    let place = (device.organisation.clone(), meeting.clone());
+    let packing = call.packing.unwrap_or(Packing::Zstd);
+    let place = (device.organisation.clone(), meeting.clone(), packing);
     let cached = hub.rosters.find(&place);
     let mut unless = call
         .if_none_match
@@ -222,7 +216,7 @@ pub(super) fn roster(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
             }
             if let Some((generation, packed)) = cached {
                 hub.metrics.roster(true);
-                return Ok(packed_roster(hub, generation, packed));
+                return Ok(packed_roster(hub, generation, packing, packed));
             }
             return Err(Failure::internal("a roster is unchanged from none", &""));
         }
@@ -241,25 +235,25 @@ pub(super) fn roster(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
             packed
         }
         Some(_) | None => {
-            let packed = pack(*roster, &meeting)?;
+            let packed = pack(*roster, &meeting, packing)?;
             hub.metrics.roster(false);
             building.keep(place, generation, packed.clone());
             packed
         }
     };
     drop(building);
-    Ok(packed_roster(hub, generation, packed))
+    Ok(packed_roster(hub, generation, packing, packed))
 }
 
-fn packed_roster(hub: &Hub, generation: u64, packed: Bytes) -> Reply {
+fn packed_roster(hub: &Hub, generation: u64, packing: Packing, packed: Bytes) -> Reply {
     Reply {
         status: None,
         headers: vec![("etag", roster_tag(hub, generation))],
-        body: ReplyBody::Packed("application/json", packed),
+        body: ReplyBody::Packed("application/json", packing, packed),
     }
 }
 
-fn pack(roster: DeviceRoster, meeting: &MeetingId) -> Result<Bytes, Failure> {
+fn pack(roster: DeviceRoster, meeting: &MeetingId, packing: Packing) -> Result<Bytes, Failure> {
     let text = |text: &str| convert::name(text);
     let answer = api::DeviceRoster {
         organisation: Id(roster.organisation),
@@ -289,11 +283,8 @@ fn pack(roster: DeviceRoster, meeting: &MeetingId) -> Result<Bytes, Failure> {
             })
             .collect(),
     };
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(ROSTER_PACKING));
-    serde_json::to_writer(&mut encoder, &answer)
-        .map_err(std::io::Error::from)
-        .and_then(|()| encoder.flush())
-        .and_then(|()| encoder.finish())
+    packing
+        .pack_with(|writer| serde_json::to_writer(writer, &answer).map_err(Into::into))
         .map(Bytes::from)
         .map_err(|error| Failure::internal("a roster", &error))
 }
@@ -478,7 +469,7 @@ fn wrapped(
     })
 }
 
-type Place = (OrganisationId, MeetingId);
+type Place = (OrganisationId, MeetingId, Packing);
 
 /// Rosters as devices get them, packed, since all devices of a room get the same. What is here is
 /// asked of the store before it is used, so it is never older than what the store has.
@@ -533,7 +524,7 @@ mod tests {
         let mut rosters = Rosters::default();
         let place = |id: &str| {
             let organisation = OrganisationId::new("mau").unwrap();
-            (organisation, MeetingId::new(id).unwrap())
+            (organisation, MeetingId::new(id).unwrap(), Packing::Gzip)
         };
         let large = Bytes::from(vec![0; ROSTERS_BYTES_MAX / 2]);
         rosters.keep(place("a"), 1, large.clone());

@@ -7,13 +7,10 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -23,11 +20,11 @@ use tokio::time::timeout;
 use wire::limits::REQUEST_TIME_MAX;
 use wire::openapi::{CSV, PICTURES};
 use wire::operation::Content;
+use wire::packing::{ACCEPTED, Packing, UnpackError, Unpacker, unpack};
 use wire::problem::{PROBLEM_JSON, Problem, ProblemType};
 use wire::{Access, Operation, Scope};
 
 use super::body::Outgoing;
-use super::unpack::gunzip;
 use crate::auth::{Caller, Credentials, authorise};
 use crate::ca::{Presented, hex};
 use crate::call::{Call, Format};
@@ -49,9 +46,6 @@ const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Answers with fewer bytes are not worth packing.
 const PACKED_FROM_BYTES: usize = 1024;
-
-/// How hard answers are packed: rosters are mostly random bytes, and nobody should wait.
-const PACKING: u32 = 3;
 
 const JSON: &str = "application/json";
 
@@ -116,8 +110,8 @@ async fn perform(
     parts: Parts,
     unread: &mut Option<Incoming>,
     seen: &mut Seen,
-) -> Result<(Reply, Packing), Failure> {
-    let packing = Packing::accepted(&parts.headers);
+) -> Result<(Reply, Option<Packing>), Failure> {
+    let packing = accepted_packing(&parts.headers);
     let is_ambiguous = parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1;
     let credentials = Credentials {
         bearer: bearer(&parts.headers),
@@ -177,6 +171,7 @@ async fn perform(
         last_event: text_of(&parts.headers, "last-event-id"),
         format,
         answer,
+        packing,
         body: Vec::new(),
     };
     let _turn = match operation.request {
@@ -187,7 +182,7 @@ async fn perform(
         | Content::Text(_)
         | Content::Events(_) => None,
     };
-    let reply = blocking(hub, move |hub| handle(hub, call, body, packing)).await?;
+    let reply = blocking(hub, move |hub| handle(hub, call, body)).await?;
     Ok((reply, packing))
 }
 
@@ -220,16 +215,11 @@ async fn admit(
 }
 
 /// Calls the handler and packs what it answers.
-fn handle(
-    hub: &Arc<Hub>,
-    mut call: Call,
-    body: ReadBody,
-    packing: Packing,
-) -> Result<Reply, Failure> {
-    call.body = if body.packed {
-        gunzip(&body.bytes, call.operation.request_bytes_max)?
-    } else {
-        body.bytes
+fn handle(hub: &Arc<Hub>, mut call: Call, body: ReadBody) -> Result<Reply, Failure> {
+    call.body = match body.packing {
+        Some(packing) => unpack(packing, &body.bytes, call.operation.request_bytes_max)
+            .map_err(|error| not_unpacked(&error))?,
+        None => body.bytes,
     };
     if !call.operation.query.is_empty() {
         call.check_query()?;
@@ -238,15 +228,22 @@ fn handle(
         .ok_or_else(|| Failure::internal("the operation has no handler", &call.operation.id))?;
     let mut reply = handler(hub, &call)?;
     if let ReplyBody::Whole(kind, bytes) = &reply.body
-        && packing == Packing::Gzip
+        && let Some(packing) = call.packing
         && bytes.len() >= PACKED_FROM_BYTES
     {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(PACKING));
-        let packed = encoder.write_all(bytes).and_then(|()| encoder.finish());
+        let packed = packing.pack(bytes);
         let packed = packed.map_err(|error| Failure::internal("packing", &error))?;
-        reply.body = ReplyBody::Packed(kind, packed.into());
+        reply.body = ReplyBody::Packed(kind, packing, packed.into());
     }
     Ok(reply)
+}
+
+fn not_unpacked(error: &UnpackError) -> Failure {
+    let kind = match error {
+        UnpackError::TooLarge { .. } | UnpackError::TooPacked => ProblemType::TooLarge,
+        UnpackError::Broken { .. } => ProblemType::Malformed,
+    };
+    Failure::new(kind, chain(error))
 }
 
 async fn ready(hub: &Arc<Hub>) -> Result<Reply, Failure> {
@@ -312,7 +309,7 @@ async fn turns(semaphore: &Arc<Semaphore>, many: u32) -> Result<OwnedSemaphorePe
 /// A request's body as it came.
 struct ReadBody {
     bytes: Vec<u8>,
-    packed: bool,
+    packing: Option<Packing>,
     /// Its share of the memory for bodies.
     _share: Option<OwnedSemaphorePermit>,
 }
@@ -329,7 +326,7 @@ async fn read_body(
     else {
         return Ok(ReadBody {
             bytes: Vec::new(),
-            packed: false,
+            packing: None,
             _share: None,
         });
     };
@@ -338,22 +335,13 @@ async fn read_body(
         let detail = format!("a body of this operation has at most {most} bytes");
         Failure::new(ProblemType::TooLarge, detail)
     };
-    let packed = match text_of(headers, header::CONTENT_ENCODING.as_str()).as_deref() {
-        None | Some("" | "identity") => false,
-        Some("gzip" | "x-gzip") => true,
-        Some(_) => {
-            return Err(Failure::new(
-                ProblemType::UnsupportedMediaType,
-                "a body is plain or gzip (Content-Encoding)",
-            ));
-        }
-    };
+    let packing = body_packing(headers)?;
     let announced = body.size_hint().exact();
     if announced.is_some_and(|bytes| bytes > most as u64) {
         return Err(too_large());
     }
     // What a packed or unannounced body comes to is only known when it is there.
-    let share = match announced.filter(|_| !packed) {
+    let share = match announced.filter(|_| packing.is_none()) {
         Some(bytes) => usize::try_from(bytes).unwrap_or(most),
         None => most,
     };
@@ -365,7 +353,7 @@ async fn read_body(
     match timeout(REQUEST_TIME_MAX, collect(body, most, true)).await {
         Ok(Ok(Some(bytes))) => Ok(ReadBody {
             bytes,
-            packed,
+            packing,
             _share: Some(share),
         }),
         Ok(Ok(None)) => Err(too_large()),
@@ -406,21 +394,34 @@ async fn collect(
     }
 }
 
-/// Whether answers may be packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
-    None,
-    Gzip,
+/// What a request's body is packed by; none for a plain one.
+fn body_packing(headers: &HeaderMap) -> Result<Option<Packing>, Failure> {
+    let name = text_of(headers, header::CONTENT_ENCODING.as_str()).unwrap_or_default();
+    if matches!(name.trim(), "" | "identity") {
+        return Ok(None);
+    }
+    Packing::from_name(&name).map(Some).ok_or_else(|| {
+        let detail = format!("a body is plain, or one of {ACCEPTED} (Content-Encoding)");
+        Failure::new(ProblemType::UnsupportedMediaType, detail)
+    })
 }
 
-impl Packing {
-    fn accepted(headers: &HeaderMap) -> Self {
-        let accepted = text_of(headers, header::ACCEPT_ENCODING.as_str()).unwrap_or_default();
-        match weight_of(&accepted, &["gzip", "*"]) {
-            Some(weight) if weight > 0.0 => Self::Gzip,
-            Some(_) | None => Self::None,
+/// What the answer may be packed by: what is liked best, and of several the better one. Whoever
+/// takes anything gets gzip, which everybody reads.
+fn accepted_packing(headers: &HeaderMap) -> Option<Packing> {
+    let accepted = text_of(headers, header::ACCEPT_ENCODING.as_str()).unwrap_or_default();
+    let mut best: Option<(f32, Packing)> = None;
+    for packing in Packing::ALL {
+        let names: &[&str] = match packing {
+            Packing::Zstd => &["zstd"],
+            Packing::Gzip => &["gzip", "*"],
+        };
+        let weight = weight_of(&accepted, names).unwrap_or(0.0);
+        if weight > best.map_or(0.0, |(best, _)| best) {
+            best = Some((weight, packing));
         }
     }
+    best.map(|(_, packing)| packing)
 }
 
 /// The weight of the first of some names that a list of accepted things has.
@@ -504,15 +505,17 @@ fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-fn respond(reply: Reply, packing: Packing, seen: &Seen, id: &str) -> Response<Outgoing> {
+fn respond(reply: Reply, accepted: Option<Packing>, seen: &Seen, id: &str) -> Response<Outgoing> {
     let (kind, packed, body) = match reply.body {
-        ReplyBody::Empty => (None, false, Outgoing::Whole(None)),
-        ReplyBody::Whole(kind, bytes) => (Some(kind), false, Outgoing::whole(bytes)),
-        ReplyBody::Packed(kind, bytes) if packing == Packing::Gzip => {
-            (Some(kind), true, Outgoing::whole(bytes))
+        ReplyBody::Empty => (None, None, Outgoing::Whole(None)),
+        ReplyBody::Whole(kind, bytes) => (Some(kind), None, Outgoing::whole(bytes)),
+        ReplyBody::Packed(kind, packing, bytes) if accepted == Some(packing) => {
+            (Some(kind), accepted, Outgoing::whole(bytes))
         }
-        ReplyBody::Packed(kind, bytes) => (Some(kind), false, Outgoing::whole(unpacked(&bytes))),
-        ReplyBody::Stream(kind, receiver) => (Some(kind), false, Outgoing::Stream(receiver)),
+        ReplyBody::Packed(kind, packing, bytes) => {
+            (Some(kind), None, Outgoing::whole(unpacked(packing, &bytes)))
+        }
+        ReplyBody::Stream(kind, receiver) => (Some(kind), None, Outgoing::Stream(receiver)),
     };
     let mut response = Response::new(body);
     let status = reply.status.unwrap_or(seen.status);
@@ -526,8 +529,9 @@ fn respond(reply: Reply, packing: Packing, seen: &Seen, id: &str) -> Response<Ou
             HeaderValue::from_static("Accept, Accept-Encoding"),
         );
     }
-    if packed {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(packing) = packed {
+        let name = HeaderValue::from_static(packing.name());
+        headers.insert(header::CONTENT_ENCODING, name);
     }
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -538,10 +542,12 @@ fn respond(reply: Reply, packing: Packing, seen: &Seen, id: &str) -> Response<Ou
 }
 
 /// What this process packed itself, for the rare caller who does not take it so.
-fn unpacked(packed: &[u8]) -> Bytes {
-    let mut bytes = Vec::new();
-    let read = std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut bytes);
-    read.map_or_else(|_| Bytes::new(), |_| bytes.into())
+fn unpacked(packing: Packing, packed: &[u8]) -> Bytes {
+    let unpacked = Unpacker::new(packing, usize::MAX).and_then(|mut unpacker| {
+        unpacker.push(packed)?;
+        unpacker.finish()
+    });
+    unpacked.map_or_else(|_| Bytes::new(), Bytes::from)
 }
 
 fn refuse(failure: Failure, id: &str) -> Response<Outgoing> {
@@ -582,6 +588,8 @@ fn common_headers(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("x-request-id", id);
     }
+    // So a client knows what it may pack its next body by (RFC 9110 §12.5.3).
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
     // Nothing that is answered here belongs into a cache of somebody else.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
@@ -659,16 +667,22 @@ mod tests {
 
     #[test]
     fn answers_are_packed_where_that_is_taken() {
-        let check = |accept: &str, expect: Packing| {
-            let packing = Packing::accepted(&headers("accept-encoding", accept));
+        let check = |accept: &str, expect: Option<Packing>| {
+            let packing = accepted_packing(&headers("accept-encoding", accept));
             assert_eq!(packing, expect, "{accept}");
         };
-        check("gzip", Packing::Gzip);
-        check("br, gzip;q=0.3", Packing::Gzip);
-        check("*", Packing::Gzip);
-        check("gzip;q=0", Packing::None);
-        check("gzip;q=0, *", Packing::None);
-        check("br", Packing::None);
-        check("", Packing::None);
+        check("gzip", Some(Packing::Gzip));
+        check("br, gzip;q=0.3", Some(Packing::Gzip));
+        check("zstd", Some(Packing::Zstd));
+        check("gzip, ZSTD", Some(Packing::Zstd));
+        check("gzip, zstd;q=0.9", Some(Packing::Gzip));
+        check("gzip;q=0, zstd;q=0.1", Some(Packing::Zstd));
+        check("zstd;q=0, *", Some(Packing::Gzip));
+        check("*", Some(Packing::Gzip));
+        check("gzip;q=0", None);
+        check("gzip;q=0, *", None);
+        check("zstd;q=0", None);
+        check("br", None);
+        check("", None);
     }
 }

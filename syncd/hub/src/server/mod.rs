@@ -5,7 +5,6 @@
 mod body;
 mod exchange;
 mod patient;
-mod unpack;
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,15 +1,12 @@
 //! What nobody should send, sent: each is answered with the problem that it is, costs bounded
 //! memory, and the hub goes on.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wire::Scope;
 use wire::limits::BODY_BYTES_MAX;
+use wire::packing::{Packing, unpack};
 use wire::problem::{PROBLEM_JSON, Problem, ProblemType};
 
 use crate::town::{Town, ask, read};
@@ -36,14 +33,7 @@ async fn check(
     assert!(told.contains(detail), "{detail:?} in {told:?}");
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
 const JSON: (&str, &str) = ("content-type", "application/json");
-const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 #[tokio::test]
 async fn bodies_that_are_none_are_told_what_they_are() {
@@ -128,31 +118,56 @@ async fn bodies_that_are_too_large_cost_no_more_than_the_limit() {
         "262144",
     )
     .await;
-    check(
-        &town,
-        &[JSON, GZIP],
-        gzip(&large),
-        ProblemType::TooLarge,
-        "",
-    )
-    .await;
-    let bomb = gzip(&vec![0; 200 << 20]);
-    assert!(bomb.len() < BODY_BYTES_MAX, "{}", bomb.len());
-    check(&town, &[JSON, GZIP], bomb, ProblemType::TooLarge, "").await;
-    check(
-        &town,
-        &[JSON, GZIP],
-        b"no gzip".to_vec(),
-        ProblemType::Malformed,
-        "gzip",
-    )
-    .await;
+    let zeros = vec![0; 40 << 20];
+    for packing in Packing::ALL {
+        let headers = [JSON, ("content-encoding", packing.name())];
+        let packed = packing.pack(&large).unwrap();
+        check(&town, &headers, packed, ProblemType::TooLarge, "").await;
+        let bomb = packing.pack(&zeros).unwrap();
+        assert!(bomb.len() < BODY_BYTES_MAX, "{}", bomb.len());
+        check(&town, &headers, bomb, ProblemType::TooLarge, "").await;
+        let (none, kind) = (b"nothing of the kind".to_vec(), ProblemType::Malformed);
+        check(&town, &headers, none, kind, packing.name()).await;
+        let mut cut = packing.pack(br#"{"name":"x"}"#).unwrap();
+        cut.pop();
+        check(&town, &headers, cut, ProblemType::Malformed, packing.name()).await;
+    }
+    // A frame of zstd that wants a window of 2 GiB, and has not a byte in it.
+    let window = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00].to_vec();
+    let zstd = [JSON, ("content-encoding", "zstd")];
+    check(&town, &zstd, window, ProblemType::Malformed, "zstd").await;
+    town.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_are_read_and_answers_are_written_packed_either_way() {
+    let town = Town::start().await;
     let key = town.key("mau", Scope::ALL);
-    let body = gzip(json!({ "name": "Nguyễn Văn Mẫu" }).to_string().as_bytes());
-    let url = town.url("/v1-draft/people/a1");
-    let put = town.client(None).put(url).bearer_auth(&key).body(body);
-    let put = put.header(JSON.0, JSON.1).header(GZIP.0, GZIP.1);
-    assert_eq!(put.send().await.unwrap().status(), 200);
+    let people = town.url("/v1-draft/people/a1");
+    for packing in Packing::ALL {
+        let name = format!("Nguyễn Văn Mẫu {}", packing.name());
+        let body = packing.pack(json!({ "name": name }).to_string().as_bytes());
+        let put = town.client(None).put(&people).bearer_auth(&key);
+        let put = put.header(JSON.0, JSON.1).body(body.unwrap());
+        let put = put.header("content-encoding", packing.name());
+        let answer = put.send().await.unwrap();
+        assert_eq!(answer.headers()["accept-encoding"], "zstd, gzip");
+        let person: wire::enrolment::Person = read(answer, 200).await;
+        assert_eq!(person.name.as_str(), name);
+        let document = town.client(None).get(town.url("/v1-draft/openapi.json"));
+        // The test's client unpacks gzip by itself, unless it is asked for by hand.
+        let document = document.header("accept-encoding", packing.name());
+        let answer = document.send().await.unwrap();
+        if packing == Packing::Zstd {
+            assert_eq!(answer.headers()["content-encoding"], "zstd");
+            let packed = answer.bytes().await.unwrap();
+            assert!(packed.len() < 64 << 10, "{}", packed.len());
+            let text = unpack(packing, &packed, 1 << 20).unwrap();
+            assert!(text == wire::openapi::text().as_bytes());
+        } else {
+            assert_eq!(answer.text().await.unwrap(), wire::openapi::text());
+        }
+    }
     town.stop().await;
 }
 
