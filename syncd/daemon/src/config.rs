@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Largest configuration file in bytes; a real one has some two thousand.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Most bytes of a PEM file of authorities.
+const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -36,6 +39,21 @@ pub enum ConfigError {
         /// What the parser says, with line and key.
         message: String,
     },
+    /// The file of further authorities cannot be read.
+    #[error("hub.authorities: {} cannot be read", path.display())]
+    Authorities {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of further authorities is larger than any.
+    #[error("hub.authorities: {} has more than {AUTHORITIES_BYTES_MAX} bytes", path.display())]
+    AuthoritiesTooLarge {
+        /// Which file.
+        path: PathBuf,
+    },
 }
 
 /// All of it.
@@ -63,6 +81,25 @@ pub struct HubConfig {
     /// A PEM file of further authorities by which the hub may show itself, where a city's own
     /// stand before it; empty for none.
     pub authorities: String,
+}
+
+impl HubConfig {
+    /// The further authorities in PEM; nothing where none are configured.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file.
+    pub fn further_authorities(&self) -> Result<Vec<u8>, ConfigError> {
+        if self.authorities.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = PathBuf::from(&self.authorities);
+        let read = crate::file::read_bounded(&path, AUTHORITIES_BYTES_MAX);
+        match read {
+            Ok(Some(pem)) => Ok(pem),
+            Ok(None) => Err(ConfigError::AuthoritiesTooLarge { path }),
+            Err(source) => Err(ConfigError::Authorities { path, source }),
+        }
+    }
 }
 
 impl Default for HubConfig {

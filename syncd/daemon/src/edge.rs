@@ -22,7 +22,6 @@ use wire::device::{Enrolled, MeetingKey, RenewCertificate, Space, Versions};
 use wire::scalar::Hex;
 
 use crate::config::Config;
-use crate::file;
 use crate::http::Client;
 use crate::identity::{Identity, TlsKey};
 use crate::kept;
@@ -41,9 +40,6 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// Most answers that wait to be looked at; never more calls than this are under way.
 const ANSWERS_MAX: usize = 16;
-
-/// Most bytes of a PEM file of authorities.
-const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
 
 /// Pulls rosters and pushes records until it is told to stop.
 ///
@@ -478,14 +474,7 @@ fn spaces(kiosk: &FromKiosk) -> Vec<Space> {
 }
 
 fn client(config: &Config, identity: &Identity, clock: &LatestClock) -> anyhow::Result<Client> {
-    let further = &config.hub.authorities;
-    let further = if further.is_empty() {
-        Vec::new()
-    } else {
-        file::read_bounded(further.as_ref(), AUTHORITIES_BYTES_MAX)
-            .with_context(|| format!("hub.authorities: {further} cannot be read"))?
-            .with_context(|| format!("hub.authorities: {further} is too large"))?
-    };
+    let further = config.hub.further_authorities()?;
     let authorities = [identity.enrolled.authorities.as_bytes(), &further];
     let certificate = &identity.enrolled.certificate;
     let tls = trust::enrolled(&authorities, certificate, &identity.tls_key, clock)?;

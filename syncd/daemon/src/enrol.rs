@@ -61,7 +61,8 @@ pub async fn enrol(config: &Config, token: &str, again: bool) -> anyhow::Result<
         },
     };
     let clock = LatestClock::new(trust::built_at());
-    let client = Client::new(&config.hub, trust::pinned(authority, &clock)?)?;
+    let further = config.hub.further_authorities()?;
+    let client = Client::new(&config.hub, trust::pinned(authority, &further, &clock)?)?;
     let http = Http {
         method: "POST",
         path: format!("{}/device/enrolment", wire::BASE),
@@ -93,6 +94,11 @@ pub async fn enrol(config: &Config, token: &str, again: bool) -> anyhow::Result<
     let certificate = &identity.enrolled.certificate;
     trust::enrolled(&authorities, certificate, &identity.tls_key, &clock)
         .context("what the hub gives is no certificate for this device; ask its keeper")?;
+    ensure!(
+        trust::has_key(&identity.enrolled.authorities, authority),
+        "who answered for {} is not the hub that made the token: its authorities are others",
+        config.hub.url
+    );
     identity.store(directory)?;
     std::fs::remove_file(directory.join(PENDING))
         .with_context(|| format!("{} cannot be removed", directory.join(PENDING).display()))?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName};
 use reqwest::{Method, Proxy, Response, StatusCode, Url};
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use sync::fate::HttpAnswer;
 use sync::{Answer, Http, TransportError};
 use wire::packing::{ACCEPTED, Packing, UnpackError, Unpacker};
@@ -212,14 +212,11 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 
 /// What it means that there is no answer.
 fn fate(error: &reqwest::Error) -> TransportError {
-    let untrusted = causes(error).iter().any(|cause| {
-        matches!(
-            tls(*cause),
-            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
-        )
-    });
-    if untrusted {
-        TransportError::Untrusted
+    let refused = causes(error)
+        .into_iter()
+        .find_map(|cause| tls(cause).and_then(distrust));
+    if let Some(refused) = refused {
+        refused
     } else if error.is_timeout() {
         TransportError::TimedOut
     } else if error.is_connect() {
@@ -233,6 +230,26 @@ fn fate(error: &reqwest::Error) -> TransportError {
         }
     } else {
         TransportError::Broken
+    }
+}
+
+/// Why the hub's certificate is not believed, where it is that.
+fn distrust(error: &rustls::Error) -> Option<TransportError> {
+    match error {
+        rustls::Error::InvalidCertificate(wrong) => Some(match wrong {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                TransportError::HubExpired
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                TransportError::HubNotYetValid
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TransportError::HubMisnamed
+            }
+            _ => TransportError::Untrusted,
+        }),
+        rustls::Error::NoCertificatesPresented => Some(TransportError::Untrusted),
+        _ => None,
     }
 }
 
@@ -308,7 +325,7 @@ mod tests {
             // However it ends, it does when the client hangs up.
             let _ = stream.read_to_end(&mut Vec::new());
         });
-        let tls = pinned(authority, &LatestClock::new(WallTime(0))).unwrap();
+        let tls = pinned(authority, b"", &LatestClock::new(WallTime(0))).unwrap();
         let client = Client::within(Duration::from_millis(500), &config, tls).unwrap();
         let http = Http {
             method: "GET",

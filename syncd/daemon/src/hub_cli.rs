@@ -13,7 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use hub::ca::Ca;
 use hub::model::{ApiKeyId, KeyRole};
 use hub::sandbox::{self, Sandbox};
-use hub::{Hub, ModelPaths, Options, admin};
+use hub::{Hub, ModelPaths, Options, ServerFiles, admin};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, RoomId};
@@ -71,6 +71,16 @@ pub struct ServeArgs {
     /// localhost and 127.0.0.1 always are.
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
+
+    /// A certificate of the operator's to show in place of the hub's own: a PEM file with its
+    /// chain, the server's own first. Devices know it by a voucher of the hub's authority, which
+    /// goes along. It is read again when it changes, and at once on SIGHUP.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+
+    /// The private key of that certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
 
     /// Begin with an invented city, to build against: rooms, people, meetings around now, and a
     /// key that is printed once.
@@ -321,6 +331,12 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let mut options = Options::default();
     options.names.extend(args.name.iter().cloned());
     options.private_webhooks = args.private_webhooks;
+    if let (Some(certificate), Some(key)) = (&args.certificate, &args.key) {
+        options.certificate = Some(ServerFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        });
+    }
     if let (Some(manifest), Some(directory)) = (&args.manifest, &args.models) {
         options.models = Some(ModelPaths {
             manifest: manifest.clone(),
@@ -343,6 +359,13 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("{} cannot be listened on", args.listen))?;
         println!("https://{}", listener.local_addr()?);
+        let mut hangup = signal(SignalKind::hangup())?;
+        let reloaded = hub.clone();
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                reloaded.reload();
+            }
+        });
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
         let stopped = async move {

@@ -10,9 +10,14 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use sha2::{Digest as _, Sha256};
 use vocabulary::{Digest, WallTime};
+
+/// Most vouchers of a chain that are looked at; a hub sends one for each of its two authorities.
+const VOUCHERS_MAX: usize = 4;
 
 /// When this program was built. No clock before that is right.
 #[must_use]
@@ -72,16 +77,6 @@ pub fn enrolled(
     key: &str,
     clock: &LatestClock,
 ) -> Result<ClientConfig, TrustError> {
-    let mut roots = RootCertStore::empty();
-    for pem in authorities {
-        for authority in CertificateDer::pem_slice_iter(pem) {
-            let what = "an authority of the hub";
-            let authority = authority.map_err(|error| TrustError::Pem(what, error))?;
-            roots
-                .add(authority)
-                .map_err(|error| TrustError::Tls(what, error))?;
-        }
-    }
     let what = "the device's certificate";
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.as_bytes())
         .collect::<Result<_, _>>()
@@ -89,25 +84,51 @@ pub fn enrolled(
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
         .map_err(|error| TrustError::Pem("the device's key", error))?;
     builder(clock)?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(HubVerifier::new(roots(authorities)?, None))
         .with_client_auth_cert(chain, key)
         .map_err(|error| TrustError::Tls(what, error))
 }
 
 /// TLS for a device that has only its token: the hub is believed when its certificate was signed
-/// by the very authority whose key the token names. Nothing is taken on first use.
+/// or vouched for by the very authority whose key the token names, or signed by an authority that
+/// the operator has put into the configuration. Nothing is taken on first use.
 ///
 /// # Errors
-/// [`TrustError`] when TLS is not there at all.
-pub fn pinned(authority: Digest, clock: &LatestClock) -> Result<ClientConfig, TrustError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+/// [`TrustError`] names what cannot be used.
+pub fn pinned(
+    authority: Digest,
+    further: &[u8],
+    clock: &LatestClock,
+) -> Result<ClientConfig, TrustError> {
+    let roots = roots(&[further])?;
     Ok(builder(clock)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(PinnedAuthority {
-            authority,
-            provider,
-        }))
+        .with_custom_certificate_verifier(HubVerifier::new(roots, Some(authority)))
         .with_no_client_auth())
+}
+
+/// Whether one of these certificates in PEM has this key.
+#[must_use]
+pub fn has_key(authorities: &str, key: Digest) -> bool {
+    CertificateDer::pem_slice_iter(authorities.as_bytes())
+        .filter_map(Result::ok)
+        .any(|authority| key_digest(&authority) == Some(key))
+}
+
+fn roots(authorities: &[&[u8]]) -> Result<RootCertStore, TrustError> {
+    let what = "an authority of the hub";
+    let mut roots = RootCertStore::empty();
+    for authority in authorities
+        .iter()
+        .flat_map(|pem| CertificateDer::pem_slice_iter(pem))
+    {
+        let authority = authority.map_err(|error| TrustError::Pem(what, error))?;
+        roots
+            .add(authority)
+            .map_err(|error| TrustError::Tls(what, error))?;
+    }
+    Ok(roots)
 }
 
 fn builder(
@@ -119,14 +140,46 @@ fn builder(
         .map_err(|error| TrustError::Tls("TLS", error))
 }
 
-/// Believes a server whose certificate was signed by an authority with one known key.
+/// Believes a server whose certificate one of the known authorities signed, or *vouched* for: a
+/// certificate in the chain for the same key and name, signed by a known authority. So a hub that
+/// shows a city's certificate, or that of its next authority, is known by its own.
 #[derive(Debug)]
-struct PinnedAuthority {
-    authority: Digest,
+struct HubVerifier {
+    roots: RootCertStore,
+    /// The key of one more authority, which is itself taken from the chain.
+    pinned: Option<Digest>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for PinnedAuthority {
+impl HubVerifier {
+    fn new(roots: RootCertStore, pinned: Option<Digest>) -> Arc<Self> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        Arc::new(Self {
+            roots,
+            pinned,
+            provider,
+        })
+    }
+
+    /// What is believed in this handshake.
+    fn known(&self, chain: &[CertificateDer<'_>]) -> Result<Arc<WebPkiServerVerifier>, Error> {
+        let mut roots = self.roots.clone();
+        if let Some(pinned) = self.pinned {
+            let named = chain
+                .iter()
+                .find(|certificate| key_digest(certificate) == Some(pinned));
+            if let Some(authority) = named {
+                roots.add(authority.clone().into_owned())?;
+            }
+        }
+        // A verifier without any root cannot be made: nobody is believed.
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
+            .build()
+            .map_err(|_| Error::InvalidCertificate(CertificateError::UnknownIssuer))
+    }
+}
+
+impl ServerCertVerifier for HubVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -134,19 +187,30 @@ impl ServerCertVerifier for PinnedAuthority {
         server_name: &ServerName<'_>,
         ocsp_response: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let authority = intermediates
+    ) -> Result<ServerCertVerified, Error> {
+        let verifier = self.known(intermediates)?;
+        let check = |certificate: &CertificateDer<'_>| {
+            verifier.verify_server_cert(certificate, intermediates, server_name, ocsp_response, now)
+        };
+        let mut refused = match check(end_entity) {
+            Ok(verified) => return Ok(verified),
+            Err(error) => error,
+        };
+        // The handshake is signed by the key of `end_entity`, so the voucher must be of that key.
+        let key = key_digest(end_entity);
+        let vouchers = intermediates
             .iter()
-            .find(|certificate| key_digest(certificate) == Some(self.authority))
-            .ok_or_else(|| unknown.clone())?;
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone().into_owned())?;
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
-                .build()
-                .map_err(|_| unknown)?;
-        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .filter(|one| key.is_some() && key_digest(one) == key);
+        for voucher in vouchers.take(VOUCHERS_MAX) {
+            match check(voucher) {
+                Ok(verified) => return Ok(verified),
+                // What is wrong with a voucher of a known authority says more than that the
+                // certificate itself is of an unknown one.
+                Err(error) if is_unknown(&refused) => refused = error,
+                Err(_) => {}
+            }
+        }
+        Err(refused)
     }
 
     fn verify_tls12_signature(
@@ -154,7 +218,7 @@ impl ServerCertVerifier for PinnedAuthority {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
@@ -164,7 +228,7 @@ impl ServerCertVerifier for PinnedAuthority {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
@@ -174,6 +238,13 @@ impl ServerCertVerifier for PinnedAuthority {
             .signature_verification_algorithms
             .supported_schemes()
     }
+}
+
+fn is_unknown(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(CertificateError::UnknownIssuer)
+    )
 }
 
 /// The SHA-256 of a certificate's SubjectPublicKeyInfo (as RFC 7469 pins keys).

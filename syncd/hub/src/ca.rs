@@ -3,15 +3,16 @@
 //! Of a device's signing request only the key is taken; whatever else it says of itself is not
 //! read. An authority is one file of mode 0600 with its key and its certificate, so that the two
 //! are never apart; the server's own key never touches the disk. `ca.pem` beside it is for
-//! everybody, written anew at each start, and never read. Nothing here knows which devices exist.
+//! everybody, replaced whole whenever it changes, and never read. Nothing here knows which devices
+//! exist.
+
+mod server;
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{
@@ -21,11 +22,12 @@ use rcgen::{
     date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
-use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
 use vocabulary::{DeviceId, Digest, WallTime};
 use wire::limits::CSR_BYTES_MAX;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+pub use server::{ServerLeaf, ServerLeafError};
 
 /// How long a device's certificate lasts. Long enough for a device that is off over the summer,
 /// short enough that a forgotten one ends by itself.
@@ -107,6 +109,9 @@ pub enum CaError {
     /// A name or address of the server that no certificate can carry.
     #[error("`{0}` is no host name or address that a certificate can carry")]
     ServerName(String),
+    /// A server's certificate that no voucher can be made for.
+    #[error("the server's certificate cannot be vouched for")]
+    Leaf(#[source] ServerLeafError),
     /// The server's key is refused by the TLS library.
     #[error("the server's certificate cannot be used")]
     Tls(#[source] rustls::Error),
@@ -182,6 +187,10 @@ struct Authority {
     certificate: CertificateDer<'static>,
     pem: String,
     fingerprint: Digest,
+    /// Its distinguished name, as the certificates that it signs carry it.
+    subject: Vec<u8>,
+    /// When it was made.
+    made_at: WallTime,
 }
 
 /// The hub's authorities: the one that signs, and during a rotation one more.
@@ -215,7 +224,11 @@ impl Ca {
             previous: Authority::open(dir, PREVIOUS)?,
         };
         let public = dir.join(PUBLIC);
-        fs::write(&public, ca.authorities_pem()).map_err(failed(&public, "written"))?;
+        let pem = ca.authorities_pem();
+        // Whoever reads it meanwhile finds the old one or the new one, never a part.
+        if fs::read_to_string(&public).ok().as_ref() != Some(&pem) {
+            replace(&public, pem.as_bytes()).map_err(failed(&public, "written"))?;
+        }
         Ok(ca)
     }
 
@@ -235,6 +248,16 @@ impl Ca {
     #[must_use]
     pub fn authorities(&self) -> Vec<CertificateDer<'static>> {
         self.all().map(|one| one.certificate.clone()).collect()
+    }
+
+    /// Whether a device with this certificate is where it should be: the signing authority made the
+    /// certificate, and the device was told of the next one with it. It is to renew it otherwise.
+    #[must_use]
+    pub fn is_current(&self, presented: &Presented) -> bool {
+        let issued_at = after(presented.not_before, BACKDATED);
+        // Certificates count whole seconds: one of the same second may be from before.
+        let told = |next: &Authority| issued_at > next.made_at;
+        presented.issuer == self.current.subject && self.next.as_ref().is_none_or(told)
     }
 
     fn all(&self) -> impl Iterator<Item = &Authority> {
@@ -273,43 +296,6 @@ impl Ca {
             expires_at,
             renew_at: after(now, DEVICE_RENEWAL_AFTER),
         })
-    }
-
-    /// A new key and certificate by which the hub shows itself under these names and addresses.
-    ///
-    /// # Errors
-    /// [`CaError::ServerName`] names a name that cannot be; the others when signing fails.
-    pub fn server_certificate(
-        &self,
-        names: &[String],
-        now: WallTime,
-    ) -> Result<Arc<CertifiedKey>, CaError> {
-        for name in names {
-            if name.parse::<IpAddr>().is_err()
-                && rustls::pki_types::DnsName::try_from(name.as_str()).is_err()
-            {
-                return Err(CaError::ServerName(name.clone()));
-            }
-        }
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CaError::Sign)?;
-        let mut params = CertificateParams::new(names).map_err(CaError::Sign)?;
-        params.distinguished_name = common_name("diemdanh-hub");
-        params.serial_number = Some(SerialNumber::from_slice(&serial()?));
-        let lasts_until = after(now, SERVER_CERTIFICATE_LASTS);
-        set_validity(&mut params, before(now, BACKDATED), lasts_until);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        let leaf = params
-            .signed_by(&key, &self.current.issuer)
-            .map_err(CaError::Sign)?;
-        let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        // The authority goes along, so that a device that only knows its digest can find it.
-        let chain = vec![leaf.der().clone(), self.current.certificate.clone()];
-        CertifiedKey::from_der(chain, private.into(), &provider)
-            .map(Arc::new)
-            .map_err(CaError::Tls)
     }
 }
 
@@ -403,6 +389,13 @@ impl Authority {
         if parsed.public_key().raw != key_info.as_slice() {
             return Err(damaged(&"its certificate is not of its key"));
         }
+        let subject = parsed.subject().as_raw().to_vec();
+        let begins_ms = parsed
+            .validity()
+            .not_before
+            .timestamp()
+            .saturating_mul(1000);
+        let made_at = after(WallTime(begins_ms), BACKDATED);
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|e| damaged(&e))?;
         let begins = text
             .find(CERTIFICATE_BEGINS)
@@ -412,6 +405,8 @@ impl Authority {
             certificate,
             pem: text[begins..].to_owned(),
             fingerprint: Digest(Sha256::digest(&key_info).into()),
+            subject,
+            made_at,
         }))
     }
 }
@@ -427,6 +422,8 @@ pub struct Presented {
     pub not_before: WallTime,
     /// When it ends.
     pub expires_at: WallTime,
+    /// Who signed it: the distinguished name, as signed. Each authority of a hub has its own.
+    pub issuer: Vec<u8>,
 }
 
 impl Presented {
@@ -446,6 +443,7 @@ impl Presented {
             serial: parsed.raw_serial().to_vec(),
             not_before: ms(parsed.validity().not_before),
             expires_at: ms(parsed.validity().not_after),
+            issuer: parsed.issuer().as_raw().to_vec(),
         })
     }
 }
@@ -523,6 +521,27 @@ fn read_secret(path: &Path) -> Result<Option<String>, CaError> {
         .read_to_string(&mut text)
         .map_err(failed(path, "read"))?;
     Ok(Some(text))
+}
+
+/// Puts a file that everybody may read in place of the one before.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut serial = [0; 8];
+    getrandom::fill(&mut serial).map_err(io::Error::other)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", hex(&serial)));
+    let beside = PathBuf::from(beside);
+    let replaced = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path));
+    if replaced.is_err() {
+        // Half a file beside the whole one would only confuse.
+        let _ = fs::remove_file(&beside);
+    }
+    replaced
 }
 
 /// Writes a file beside its place and links it there: it appears whole or not at all, and of two
@@ -680,16 +699,5 @@ mod tests {
             assert!(matches!(opened, Err(CaError::Damaged { .. })));
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-    }
-
-    #[test]
-    fn a_server_is_shown_under_names_that_can_be() {
-        let dir = tempfile::tempdir().unwrap();
-        let ca = Ca::open_or_create(dir.path(), NOW).unwrap();
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let shown = ca.server_certificate(&names, NOW).unwrap();
-        assert_eq!(shown.cert.len(), 2);
-        let wrong = ca.server_certificate(&["not a name".to_owned()], NOW);
-        assert!(matches!(wrong, Err(CaError::ServerName(_))));
     }
 }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use seal::{FileKeyStore, KeyStoreError};
@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::model::StoreIdentity;
 use crate::portrait::{ModelPaths, Portraits};
 use crate::reply::chain;
+use crate::shown::ServerFiles;
 use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::store::{KeyStoreSealing, Store, StoreError};
 
@@ -63,8 +64,10 @@ pub type Clock = Arc<dyn Fn() -> WallTime + Send + Sync>;
 /// How a hub is set up.
 #[derive(Clone)]
 pub struct Options {
-    /// The names and addresses that the hub is called by, for its certificate.
+    /// The names and addresses that the hub is called by, for the certificate that it makes itself.
     pub names: Vec<String>,
+    /// A certificate of the operator's to show instead.
+    pub certificate: Option<ServerFiles>,
     /// Where the models are; without, portraits cannot be handed in.
     pub models: Option<ModelPaths>,
     /// What tells the time.
@@ -78,6 +81,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+            certificate: None,
             models: None,
             clock: Arc::new(system_time),
             private_webhooks: false,
@@ -135,8 +139,9 @@ pub struct Hub {
     pub(crate) embedded: Option<Arc<SqliteStore>>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) identity: StoreIdentity,
-    pub(crate) ca: Arc<Ca>,
+    ca: RwLock<Arc<Ca>>,
     pub(crate) names: Vec<String>,
+    pub(crate) certificate: Option<ServerFiles>,
     pub(crate) private_webhooks: bool,
     pub(crate) sealing: KeyStoreSealing,
     pub(crate) portraits: Result<Portraits, String>,
@@ -150,6 +155,8 @@ pub struct Hub {
     pub(crate) records_came: Notify,
     /// Ends the streams when the hub stops.
     pub(crate) stopping: Notify,
+    /// Wakes whoever serves when files are to be read again.
+    pub(crate) reloading: Notify,
     stopped: AtomicBool,
     in_flight: Mutex<HashMap<String, u32>>,
     digest_key: [u8; 32],
@@ -200,8 +207,9 @@ impl Hub {
             identity: store.identity()?,
             store,
             embedded,
-            ca: Arc::new(ca),
+            ca: RwLock::new(Arc::new(ca)),
             names: options.names,
+            certificate: options.certificate,
             private_webhooks: options.private_webhooks,
             sealing: KeyStoreSealing::new(Arc::new(keys)),
             portraits,
@@ -213,6 +221,7 @@ impl Hub {
             pictures: Arc::new(Semaphore::new(PICTURES_MAX)),
             records_came: Notify::new(),
             stopping: Notify::new(),
+            reloading: Notify::new(),
             stopped: AtomicBool::new(false),
             in_flight: Mutex::default(),
             digest_key: digest_key(&dir.join(DIGEST_KEY))?,
@@ -238,10 +247,28 @@ impl Hub {
         &self.sealing
     }
 
-    /// The hub's authorities.
+    /// The hub's authorities, as they are now.
     #[must_use]
-    pub fn ca(&self) -> &Ca {
-        &self.ca
+    pub fn ca(&self) -> Arc<Ca> {
+        let ca = self.ca.read().unwrap_or_else(PoisonError::into_inner);
+        ca.clone()
+    }
+
+    /// Reads the authorities' files and the certificate's again soon, where it is served: an
+    /// operator has changed them and does not want to wait.
+    pub fn reload(&self) {
+        self.reloading.notify_one();
+    }
+
+    /// Reads the authorities again; says whether they are others now.
+    pub(crate) fn reread_authorities(&self) -> Result<bool, CaError> {
+        let read = Ca::open_or_create(&self.dir, self.now())?;
+        let mut ca = self.ca.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = read.authorities_pem() != ca.authorities_pem();
+        if changed {
+            *ca = Arc::new(read);
+        }
+        Ok(changed)
     }
 
     /// The digest of something handed in that tells it from another, and nothing to whoever does

@@ -6,28 +6,26 @@
 //! its end is looked at again at every request. Nothing here knows about revocation, which only the
 //! store does.
 
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ClientHello, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
     SignatureScheme,
 };
-use vocabulary::WallTime;
 
-use crate::ca::{Ca, CaError, Presented, SERVER_RENEWAL_AFTER};
+use crate::ca::{Ca, Presented};
+use crate::shown::{Shown, ShownError};
 
 /// Why the hub cannot offer TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The authority cannot make the server's certificate.
+    /// There is no certificate to show.
     #[error("the hub has no certificate to show")]
-    Certificate(#[from] CaError),
+    Certificate(#[from] ShownError),
     /// An authority's certificate cannot be trusted in.
     #[error("the authority's certificate cannot be used")]
     Authority(#[source] Error),
@@ -36,85 +34,36 @@ pub enum TlsError {
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// The certificate that the hub shows, made anew before it ends.
-pub struct Shown {
-    ca: Arc<Ca>,
-    names: Vec<String>,
-    current: RwLock<(Arc<CertifiedKey>, WallTime)>,
-}
-
-impl Shown {
-    /// Makes the first certificate.
-    ///
-    /// # Errors
-    /// [`CaError`] names a name that no certificate can carry.
-    pub fn new(ca: Arc<Ca>, names: Vec<String>, now: WallTime) -> Result<Self, CaError> {
-        let first = ca.server_certificate(&names, now)?;
-        Ok(Self {
-            ca,
-            names,
-            current: RwLock::new((first, now)),
-        })
-    }
-
-    /// Makes the next certificate when it is time, or when the clock went back before the last
-    /// one was made. Says whether it did.
-    ///
-    /// # Errors
-    /// [`CaError`] when it cannot be made; the old one stays.
-    pub fn renew(&self, now: WallTime) -> Result<bool, CaError> {
-        let made = self.read().1;
-        let age_ms = now.0.saturating_sub(made.0);
-        let due_ms = i64::try_from(SERVER_RENEWAL_AFTER.as_millis()).unwrap_or(i64::MAX);
-        if (0..due_ms).contains(&age_ms) {
-            return Ok(false);
-        }
-        let next = self.ca.server_certificate(&self.names, now)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (next, now);
-        Ok(true)
-    }
-
-    fn read(&self) -> (Arc<CertifiedKey>, WallTime) {
-        // A panic of another thread cannot have left half a pair: it is replaced whole.
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
-
-impl fmt::Debug for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Shown({:?})", self.names)
-    }
-}
-
-impl ResolvesServerCert for Shown {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.read().0)
-    }
-}
-
 /// The configuration of the hub's side of TLS.
 ///
 /// # Errors
 /// [`TlsError`] says which part cannot be used.
 pub fn server_config(ca: &Ca, shown: Arc<Shown>) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Authority)?
+        .with_client_cert_verifier(device_verifier(ca)?)
+        .with_cert_resolver(shown);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// What checks that a device's certificate was signed by one of the hub's authorities. One that
+/// has ended is let through.
+///
+/// # Errors
+/// [`TlsError`] when an authority cannot be used.
+pub fn device_verifier(ca: &Ca) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     for authority in ca.authorities() {
         roots.add(authority).map_err(TlsError::Authority)?;
     }
-    let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+    let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .allow_unauthenticated()
         .build()?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Authority)?
-        .with_client_cert_verifier(Arc::new(ExpiredToo(inner)))
-        .with_cert_resolver(shown);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Arc::new(ExpiredToo(inner)))
 }
 
 /// Checks as the inner verifier does, but takes a certificate that has ended as if it had not.
@@ -179,26 +128,11 @@ impl ClientCertVerifier for ExpiredToo {
 mod tests {
     use std::time::Duration;
 
+    use vocabulary::WallTime;
+
     use super::*;
 
     const NOW: WallTime = WallTime(1_767_225_600_000);
-
-    fn after(duration: Duration) -> WallTime {
-        WallTime(NOW.0 + i64::try_from(duration.as_millis()).unwrap())
-    }
-
-    #[test]
-    fn the_shown_certificate_follows_time_in_both_directions() {
-        let dir = tempfile::tempdir().unwrap();
-        let ca = Arc::new(Ca::open_or_create(dir.path(), NOW).unwrap());
-        let shown = Shown::new(ca, vec!["localhost".to_owned()], NOW).unwrap();
-        let check = |now: WallTime, expect: bool| assert_eq!(shown.renew(now).unwrap(), expect);
-        check(NOW, false);
-        check(after(SERVER_RENEWAL_AFTER - Duration::from_secs(1)), false);
-        check(after(SERVER_RENEWAL_AFTER), true);
-        check(after(SERVER_RENEWAL_AFTER), false);
-        check(NOW, true);
-    }
 
     #[test]
     fn ours_is_taken_expired_or_not_and_others_are_refused() {

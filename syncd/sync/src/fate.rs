@@ -52,6 +52,15 @@ pub enum TransportError {
     /// Who answers does not show a certificate of the hub that this device was enrolled with.
     #[error("who answers is not the hub that this device was enrolled with")]
     Untrusted,
+    /// The hub shows a certificate that is over, by the best clock that this device has.
+    #[error("the certificate that the hub shows has expired; its keeper must renew it")]
+    HubExpired,
+    /// The hub shows a certificate that begins later, by the best clock that this device has.
+    #[error("the certificate that the hub shows is not valid yet: is this device's clock right?")]
+    HubNotYetValid,
+    /// The hub shows a certificate for another name than it is called by.
+    #[error("the certificate that the hub shows is for another name than the configured one")]
+    HubMisnamed,
     /// The answer is larger than it may be, or unpacks to more.
     #[error("the answer is larger than it may be")]
     TooLarge,
@@ -126,7 +135,10 @@ pub fn classify<T: DeserializeOwned>(call: &Call, answer: &Answer) -> Fate<T> {
             error @ (TransportError::Unreachable
             | TransportError::Proxy
             | TransportError::TimedOut
-            | TransportError::Broken),
+            | TransportError::Broken
+            | TransportError::HubExpired
+            | TransportError::HubNotYetValid
+            | TransportError::HubMisnamed),
         ) => {
             return Fate::TryLater {
                 why: Later::Transport(*error),
@@ -326,6 +338,9 @@ mod tests {
         check(TransportError::Proxy, "try later");
         check(TransportError::TimedOut, "try later");
         check(TransportError::Broken, "try later");
+        check(TransportError::HubExpired, "try later");
+        check(TransportError::HubNotYetValid, "try later");
+        check(TransportError::HubMisnamed, "try later");
         check(TransportError::Untrusted, "untrusted");
         check(TransportError::TooLarge, "garbage");
     }

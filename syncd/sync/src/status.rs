@@ -97,7 +97,22 @@ impl Trouble {
             Self::NoContact(Later::Transport(TransportError::Proxy)) => {
                 "Máy chủ ủy quyền (proxy) từ chối kết nối".into()
             }
-            Self::NoContact(Later::Transport(_)) => "Chưa kết nối được với trung tâm".into(),
+            Self::NoContact(Later::Transport(TransportError::HubExpired)) => {
+                "Chứng thư của trung tâm đã hết hạn; người quản trị trung tâm cần gia hạn".into()
+            }
+            Self::NoContact(Later::Transport(TransportError::HubNotYetValid)) => {
+                "Chứng thư của trung tâm chưa có hiệu lực; hãy kiểm tra đồng hồ của thiết bị".into()
+            }
+            Self::NoContact(Later::Transport(TransportError::HubMisnamed)) => {
+                "Chứng thư của trung tâm mang tên khác với địa chỉ đã cấu hình".into()
+            }
+            Self::NoContact(Later::Transport(
+                TransportError::Unreachable
+                | TransportError::TimedOut
+                | TransportError::Broken
+                | TransportError::Untrusted
+                | TransportError::TooLarge,
+            )) => "Chưa kết nối được với trung tâm".into(),
             Self::NoContact(Later::Status(status)) => {
                 format!("Trung tâm tạm thời không phục vụ (mã {status})")
             }
@@ -203,6 +218,9 @@ mod tests {
             TransportError::Proxy,
             TransportError::TimedOut,
             TransportError::Broken,
+            TransportError::HubExpired,
+            TransportError::HubNotYetValid,
+            TransportError::HubMisnamed,
         ];
         let mut all: Vec<Trouble> = stops.into_iter().map(Trouble::Stopped).collect();
         all.extend(transport.map(|error| Trouble::NoContact(Later::Transport(error))));

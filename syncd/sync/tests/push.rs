@@ -155,6 +155,9 @@ fn a_lost_answer_costs_a_resend_and_nothing_else() {
         TransportError::TimedOut,
         TransportError::Broken,
         TransportError::Untrusted,
+        TransportError::HubExpired,
+        TransportError::HubNotYetValid,
+        TransportError::HubMisnamed,
         TransportError::TooLarge,
     ] {
         let mut door = Door::new(3, 0);

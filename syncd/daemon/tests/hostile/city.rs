@@ -83,7 +83,7 @@ struct Seen {
 
 /// The hub.
 pub struct City {
-    pub address: SocketAddr,
+    address: SocketAddr,
     /// What a device is enrolled with.
     pub token: String,
     seen: Arc<Seen>,
@@ -150,6 +150,11 @@ impl City {
             token: format!("ddt1.bWF1.{pin}"),
             seen,
         }
+    }
+
+    /// Its address, as doors have it in their configuration.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
     }
 
     /// How often something was asked.

@@ -7,6 +7,8 @@
 )]
 
 mod city;
+#[path = "../door/mod.rs"]
+#[allow(dead_code, reason = "the other test of the daemon uses the rest")]
 mod door;
 
 use std::io::{self, Write};
@@ -58,7 +60,7 @@ fn check(
     memory_kib_max: u64,
 ) -> City {
     let city = City::start(script);
-    let mut door = Door::enrolled(&city);
+    let mut door = Door::enrolled(&city.url(), &city.token);
     door.start();
     door.wait_for_trouble(trouble);
     let memory = door.memory_max_kib();
@@ -405,7 +407,7 @@ fn an_acknowledgement_that_cannot_be_moves_nothing() {
             true => Reply::json(&accepted(question, through, &store)),
             false => Reply::Usual,
         });
-        let mut door = Door::enrolled(&city);
+        let mut door = Door::enrolled(&city.url(), &city.token);
         door.write_records(3);
         door.start();
         door.wait_for_trouble(trouble);
@@ -429,7 +431,7 @@ fn a_hub_that_comes_to_its_senses_is_believed_again() {
             (false, false) => Reply::Usual,
         }
     });
-    let mut door = Door::enrolled(&city);
+    let mut door = Door::enrolled(&city.url(), &city.token);
     door.start();
     door.wait_for_trouble(GARBLED);
     is_honest.store(true, Ordering::Relaxed);
@@ -453,7 +455,7 @@ fn a_hub_gets_zstd_when_it_says_so_and_gzip_when_it_was_put_back() {
         }
         Reply::Usual
     });
-    let mut door = Door::enrolled(&city);
+    let mut door = Door::enrolled(&city.url(), &city.token);
     door.start();
     // Until it has heard an answer, it does not know.
     wait_until("the hub was heard", || {
@@ -517,7 +519,7 @@ fn an_enrolment_that_is_none_leaves_no_identity() {
                 false => Reply::Usual,
             },
         );
-        let door = Door::new(&city);
+        let door = Door::new(&city.url(), "");
         let (status, output) = door.run(&["enrol", "--token", &city.token]);
         assert_eq!(status, 1, "{what}: {output}");
         assert!(output.contains(said), "{what}: {said:?} in {output}");
@@ -525,7 +527,7 @@ fn an_enrolment_that_is_none_leaves_no_identity() {
     }
     // Whoever holds another key than the token names is not even asked.
     let (named, other) = (City::start(|_| Reply::Usual), City::start(|_| Reply::Usual));
-    let door = Door::new(&other);
+    let door = Door::new(&other.url(), "");
     let (status, output) = door.run(&["enrol", "--token", &named.token]);
     assert_eq!(status, 1, "{output}");
     assert!(output.contains("is not the hub"), "{output}");

@@ -8,7 +8,7 @@ mod patient;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -17,13 +17,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::ca::Presented;
 use crate::hub::Hub;
 use crate::reply::chain;
-use crate::tls::{Shown, TlsError, server_config};
+use crate::shown::{Shown, ShownError};
+use crate::tls::{TlsError, server_config};
 
 use patient::Patient;
 
@@ -51,8 +52,12 @@ pub const STALL_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long requests that have begun may still take when the hub stops.
 pub const STOPPING_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// How often it is looked whether the server's certificate is to be renewed and keys are over.
+/// How often it is looked whether keys are over.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
+
+/// How often it is looked whether the server's certificate is to be renewed, and whether the files
+/// of certificate and authorities have changed.
+const CERTIFICATE_LOOKED_AT_EVERY: Duration = Duration::from_secs(60);
 
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -78,22 +83,30 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let shown = Shown::new(hub.ca.clone(), hub.names.clone(), hub.now());
-    let shown = Arc::new(shown.map_err(TlsError::from)?);
-    let acceptor = TlsAcceptor::from(server_config(&hub.ca, shown.clone())?);
+    let tls = Arc::new(Tls::new(&hub)?);
     let address = listener.local_addr().map_err(ServeError::Socket)?;
-    tracing::info!(%address, authority = %crate::ca::hex(&hub.ca.fingerprint().0), "serving");
+    tracing::info!(%address, authority = %crate::ca::hex(&hub.ca().fingerprint().0), "serving");
     tokio::spawn(crate::webhook::run(hub.clone()));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
-    let mut housekeeping = interval(HOUSEKEEPING_EVERY);
-    housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut housekeeping = ticker(HOUSEKEEPING_EVERY);
+    let mut looking = ticker(CERTIFICATE_LOOKED_AT_EVERY);
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             _ = housekeeping.tick() => {
-                keep_house(&hub, &shown);
+                let hub = hub.clone();
+                // Not waited for: it concerns no request.
+                drop(tokio::task::spawn_blocking(move || hub.keep_house()));
+                continue;
+            }
+            _ = looking.tick() => {
+                tls.look(&hub);
+                continue;
+            }
+            () = hub.reloading.notified() => {
+                tls.look(&hub);
                 continue;
             }
             accepted = accept(&listener, &places) => accepted,
@@ -102,7 +115,7 @@ pub async fn serve(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (hub, acceptor, watcher) = (hub.clone(), acceptor.clone(), graceful.watcher());
+        let (hub, acceptor, watcher) = (hub.clone(), tls.acceptor(), graceful.watcher());
         tokio::spawn(async move {
             let _place = place;
             let _counted = hub.metrics.connection();
@@ -185,15 +198,57 @@ async fn shake_hands(
     Some((stream, certificate))
 }
 
-fn keep_house(hub: &Arc<Hub>, shown: &Arc<Shown>) {
-    let (hub, shown) = (hub.clone(), shown.clone());
-    // Not waited for: it concerns no request, and the next time does what this one could not.
-    drop(tokio::task::spawn_blocking(move || {
-        match shown.renew(hub.now()) {
-            Ok(true) => tracing::info!("the server's certificate was renewed"),
-            Ok(false) => {}
-            Err(error) => tracing::error!(error = chain(&error), "no new server certificate"),
+fn ticker(every: Duration) -> Interval {
+    let mut ticker = interval(every);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}
+
+/// The hub's side of TLS, which follows the files of certificate and authorities.
+struct Tls {
+    shown: Arc<Shown>,
+    acceptor: RwLock<TlsAcceptor>,
+}
+
+impl Tls {
+    fn new(hub: &Hub) -> Result<Self, TlsError> {
+        let ca = hub.ca();
+        let (names, files) = (hub.names.clone(), hub.certificate.clone());
+        let shown = Arc::new(Shown::new(&ca, names, files, hub.now())?);
+        let acceptor = RwLock::new(server_config(&ca, shown.clone())?.into());
+        Ok(Self { shown, acceptor })
+    }
+
+    /// What shakes hands with the next connection.
+    fn acceptor(&self) -> TlsAcceptor {
+        let acceptor = self.acceptor.read();
+        acceptor.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the files, beside the loop: it concerns no request, and the next time does what
+    /// this one could not.
+    fn look(self: &Arc<Self>, hub: &Arc<Hub>) {
+        let (tls, hub) = (self.clone(), hub.clone());
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = tls.follow(&hub) {
+                tracing::error!(error = chain(&error), "certificates stay as they were");
+            }
+        }));
+    }
+
+    fn follow(&self, hub: &Hub) -> Result<(), TlsError> {
+        let others = hub.reread_authorities().map_err(ShownError::from)?;
+        let ca = hub.ca();
+        if others {
+            // Sessions of before are not resumed either: they are kept with the configuration.
+            let config = server_config(&ca, self.shown.clone())?;
+            let acceptor = self.acceptor.write();
+            *acceptor.unwrap_or_else(PoisonError::into_inner) = config.into();
+            tracing::info!("the hub's authorities were read anew");
         }
-        hub.keep_house();
-    }));
+        if self.shown.renew(&ca, hub.now())? {
+            tracing::info!("the server's certificate was renewed");
+        }
+        Ok(())
+    }
 }

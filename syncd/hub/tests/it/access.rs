@@ -215,7 +215,7 @@ impl Cast {
         let revoked = town.kiosk("mau", "kiosk-3").await;
         admin::revoke_device(&town.hub, &device("kiosk-3")).unwrap();
         let past = WallTime(town.hub.now().0 - 200 * 24 * 3600 * 1000);
-        let expired = signed_by(&town, town.hub.ca(), past);
+        let expired = signed_by(&town, &town.hub.ca(), past);
         let foreign = TempDir::new().unwrap();
         let foreign = Ca::open_or_create(foreign.path(), town.hub.now()).unwrap();
         let wrong_ca = signed_by(&town, &foreign, town.hub.now());

@@ -13,8 +13,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vocabulary::{BootId, ClockQuality, DeviceId, MeetingId, Monotonic, Roster, Stamp, WallTime};
 
-use crate::city::City;
-
 /// Longest that anything may take; more is a hang. Generous, since machines are busy.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -40,29 +38,39 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door that this hub may be asked for.
-    pub fn new(city: &City) -> Self {
+    /// A door that asks the hub of this address, and whose configuration has these lines about it.
+    pub fn new(url: &str, hub: &str) -> Self {
         let directory = TempDir::new().unwrap();
-        let config = format!(
-            "[hub]\nurl = \"https://{}\"\n[data]\ndirectory = \"var/syncd\"\nledger = \
-             \"var/ledger.db\"\ncity = \"var/city.db\"\nsealing_key = \"var/device.pub\"\n",
-            city.address
-        );
         fs::create_dir(directory.path().join("var")).unwrap();
-        fs::write(directory.path().join("syncd.toml"), config).unwrap();
         fs::write(directory.path().join("var/device.pub"), "09".repeat(32)).unwrap();
-        Self {
+        let door = Self {
             directory,
             running: None,
-        }
+        };
+        door.configure(url, hub);
+        door
     }
 
     /// A door that was enrolled with this hub.
-    pub fn enrolled(city: &City) -> Self {
-        let door = Self::new(city);
-        let (status, said) = door.run(&["enrol", "--token", &city.token]);
-        assert_eq!(status, 0, "{said}");
+    pub fn enrolled(url: &str, token: &str) -> Self {
+        let door = Self::new(url, "");
+        door.enrol(token);
         door
+    }
+
+    /// Writes its configuration anew.
+    pub fn configure(&self, url: &str, hub: &str) {
+        let config = format!(
+            "[hub]\nurl = \"{url}\"\n{hub}\n[data]\ndirectory = \"var/syncd\"\nledger = \
+             \"var/ledger.db\"\ncity = \"var/city.db\"\nsealing_key = \"var/device.pub\"\n",
+        );
+        fs::write(self.path("syncd.toml"), config).unwrap();
+    }
+
+    /// Enrols it, which must be possible.
+    pub fn enrol(&self, token: &str) {
+        let (status, said) = self.run(&["enrol", "--token", token]);
+        assert_eq!(status, 0, "{said}");
     }
 
     /// A file of this door.
@@ -116,6 +124,19 @@ impl Door {
         let troubles = status["troubles"].as_array().unwrap();
         let english = troubles.iter().map(|trouble| trouble["english"].as_str());
         english.map(|text| text.unwrap().to_owned()).collect()
+    }
+
+    /// Waits until the daemon has had contact, has sent all records, and tells of no trouble.
+    pub fn wait_for_peace(&mut self) {
+        wait_until("contact, and nothing waiting", || {
+            self.assert_running();
+            let Ok(bytes) = fs::read(self.path("var/syncd/status.json")) else {
+                return false;
+            };
+            let status: Value = serde_json::from_slice(&bytes).unwrap();
+            let is_heard = !status["last_contact"].is_null() && status["waiting"] == 0;
+            is_heard && status["troubles"].as_array().unwrap().is_empty()
+        });
     }
 
     /// Waits until the daemon, which must not end, tells of a trouble; `syncd status` tells it too.
