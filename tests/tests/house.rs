@@ -58,6 +58,63 @@ const NOT_PURE_NAMES: [&str; 11] = [
 /// Words that this field has better ones for.
 const NOT_OUR_WORDS: [&str; 4] = ["face_id", "liveness", "spoof", "confidence"];
 
+/// How the names of limits end.
+const LIMIT_ENDINGS: [&str; 3] = ["_MAX", "_EVERY", "_LASTS"];
+
+/// Limits within hub, daemon and their core that no peer can meet: queues, files, rests, how often
+/// something of one's own is looked at.
+const INNER_LIMITS: &[&str] = &[
+    "ANSWERS_MAX",
+    "ANSWER_BYTES_MAX",
+    "ANSWER_WAIT_MAX",
+    "ASK_EVERY",
+    "AUTHORITIES_BYTES_MAX",
+    "AUTHORITY_LASTS",
+    "BLOCKING_MAX",
+    "BUFFER_BYTES_MAX",
+    "BYTES_MAX",
+    "CERTIFICATE_LOOKED_AT_EVERY",
+    "CHAIN_MAX",
+    "CONNECT_TIME_MAX",
+    "DETAIL_CHARS_MAX",
+    "DISCARDED_BYTES_MAX",
+    "DISCARD_TIME_MAX",
+    "EVENTS_MAX",
+    "FACTS_EVERY",
+    "FILE_BYTES_MAX",
+    "FIRST_WAIT_MAX",
+    "FRAME_BYTES_MAX",
+    "HEALTH_BYTES_MAX",
+    "HOUSEKEEPING_EVERY",
+    "KEY_BYTES_MAX",
+    "LINE_BYTES_MAX",
+    "LOG_BYTES_MAX",
+    "LOOK_EVERY",
+    "MEETINGS_MAX",
+    "NAMES_MAX",
+    "OFFER_AGAIN_EVERY",
+    "PASSED_MAX",
+    "REQUEST_MAX",
+    "ROSTERS_BYTES_MAX",
+    "ROUND_TRIP_MAX",
+    "SANDBOX_TOKEN_LASTS",
+    "SERVER_CERTIFICATE_LASTS",
+    "SERVING_TIME_MAX",
+    "SET_ASIDE_MAX",
+    "SLEEP_MAX",
+    "SMALL_FILE_BYTES_MAX",
+    "STATEMENTS_MAX",
+    "STOPPED_ASK_EVERY",
+    "STOPPING_TIME_MAX",
+    "STOP_MAX",
+    "TIMESTAMP_CHARS_MAX",
+    "TOGETHER_MAX",
+    "TOKEN_BYTES_MAX",
+    "VALUE_BYTES_MAX",
+    "VOUCHERS_MAX",
+    "WAIT_MAX",
+];
+
 /// Longest line of a source file in characters.
 const COLUMNS_MAX: usize = 100;
 
@@ -197,6 +254,50 @@ fn the_daemon_beside_a_kiosk_has_nothing_of_the_city_in_it() {
         assert!(city.contains(name), "the city's build lacks {name}");
     }
     assert!(edge.contains("reqwest") && edge.contains("sync"));
+}
+
+#[test]
+fn a_limit_that_peers_meet_stands_once_and_in_the_document() {
+    let named: BTreeSet<&str> = wire::limits::ALL.iter().map(|limit| limit.name).collect();
+    let mut broken = Vec::new();
+    for part in ["hub", "sync", "daemon", "wire"] {
+        for path in rust_files(&root().join("syncd").join(part).join("src")) {
+            if path.ends_with("wire/src/limits.rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let own = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for name in constants(own) {
+                let known = named.contains(name) || INNER_LIMITS.contains(&name);
+                let is_limit = LIMIT_ENDINGS.iter().any(|ending| name.ends_with(ending));
+                if named.contains(name) {
+                    broken.push(format!(
+                        "{}: {name} stands in wire::limits too",
+                        shown(&path)
+                    ));
+                } else if is_limit && !known {
+                    broken.push(format!("{}: {name}", shown(&path)));
+                }
+            }
+        }
+    }
+    assert_eq!(
+        broken,
+        Vec::<String>::new(),
+        "a limit that a peer can meet belongs into wire::limits, which the document is made from; \
+         one that only the inside of a program knows into INNER_LIMITS here"
+    );
+}
+
+/// The names of the constants that a text defines.
+fn constants(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        let (name, _) = line.strip_prefix("const ")?.split_once(':')?;
+        Some(name)
+    })
 }
 
 #[test]

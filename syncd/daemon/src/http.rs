@@ -11,19 +11,13 @@ use reqwest::{Method, Proxy, Response, StatusCode, Url};
 use rustls::{CertificateError, ClientConfig};
 use sync::fate::HttpAnswer;
 use sync::{Answer, Http, TransportError};
+use wire::limits::{KEPT_HEADER_BYTES_MAX, REQUEST_TIME_MAX};
 use wire::packing::{ACCEPTED, Packing, UnpackError, Unpacker};
 
 use crate::config::HubConfig;
 
 /// How long connecting may take, the handshake included.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
-
-/// How long one request may take from the beginning to the end of its answer.
-const REQUEST_TIME_MAX: Duration = wire::limits::REQUEST_TIME_MAX;
-
-/// Most bytes of a header that is kept; a longer one is as good as none. A tag is sent back with
-/// every request.
-const HEADER_BYTES_MAX: usize = 256;
 
 /// Bodies below this are not worth packing.
 const PACKED_BYTES_MIN: usize = 1024;
@@ -207,7 +201,7 @@ fn base(text: &str) -> Result<Url, HttpError> {
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let text = headers.get(name)?.to_str().ok()?;
-    (text.len() <= HEADER_BYTES_MAX).then(|| text.to_owned())
+    (text.len() <= KEPT_HEADER_BYTES_MAX).then(|| text.to_owned())
 }
 
 /// What it means that there is no answer.
@@ -354,11 +348,14 @@ mod tests {
     #[test]
     fn a_header_that_is_too_long_is_as_good_as_none() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::ETAG, "x".repeat(HEADER_BYTES_MAX).parse().unwrap());
+        headers.insert(
+            header::ETAG,
+            "x".repeat(KEPT_HEADER_BYTES_MAX).parse().unwrap(),
+        );
         assert!(text(&headers, header::ETAG).is_some());
         headers.insert(
             header::ETAG,
-            "x".repeat(HEADER_BYTES_MAX + 1).parse().unwrap(),
+            "x".repeat(KEPT_HEADER_BYTES_MAX + 1).parse().unwrap(),
         );
         assert_eq!(text(&headers, header::ETAG), None);
     }

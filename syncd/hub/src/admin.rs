@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, RoomId, WallTime};
 use wire::Scope;
+pub use wire::limits::{TOKEN_LASTS, TOKEN_LASTS_MAX};
 
 use crate::hub::Hub;
 use crate::model::{
@@ -13,13 +14,6 @@ use crate::model::{
 };
 use crate::secret;
 use crate::store::{Missing, StoreError};
-
-/// How long an enrolment token is good when nothing else is said: until whoever carries the device
-/// to its door has got there.
-pub const TOKEN_LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// The longest that a token may be good.
-pub const TOKEN_LASTS_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Why a command was not followed.
 #[derive(Debug, thiserror::Error)]

@@ -24,17 +24,10 @@ use rcgen::{
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use vocabulary::{DeviceId, Digest, WallTime};
-use wire::limits::CSR_BYTES_MAX;
+use wire::limits::{CSR_BYTES_MAX, DEVICE_CERTIFICATE_LASTS, DEVICE_RENEWAL_AFTER};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub use server::{ServerLeaf, ServerLeafError};
-
-/// How long a device's certificate lasts. Long enough for a device that is off over the summer,
-/// short enough that a forgotten one ends by itself.
-pub const DEVICE_CERTIFICATE_LASTS: Duration = Duration::from_secs(90 * DAY_S);
-
-/// When of its life a certificate is to be renewed: a month before it ends.
-pub const DEVICE_RENEWAL_AFTER: Duration = Duration::from_secs(60 * DAY_S);
 
 /// How long the server's certificate lasts. It is made anew at each start and after two thirds.
 pub const SERVER_CERTIFICATE_LASTS: Duration = Duration::from_secs(30 * DAY_S);

@@ -9,15 +9,13 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 use vocabulary::{MeetingId, OrganisationId, RoomId, WallTime};
+use wire::limits::CALENDAR_EVENTS_MAX;
 
 use crate::ca::hex;
 use crate::model::{Meeting, MeetingState};
 
 /// The media type.
 pub(crate) const CONTENT_TYPE: &str = "text/calendar";
-
-/// Most events of one calendar that is handed in.
-pub(crate) const EVENTS_MAX: usize = 500;
 
 /// Most bytes of a line, as the standard has it; longer ones are folded.
 const LINE_BYTES_MAX: usize = 75;
@@ -57,7 +55,7 @@ pub(crate) enum CalendarError {
     #[error("line {0}: BEGIN and END do not fit together")]
     Nesting(usize),
     /// More events than are taken at once.
-    #[error("a calendar has at most {EVENTS_MAX} events; send it in parts")]
+    #[error("a calendar has at most {CALENDAR_EVENTS_MAX} events; send it in parts")]
     TooMany,
     /// An event repeats itself.
     #[error("event {0:?} repeats itself; send each of its days as an event of its own")]
@@ -140,7 +138,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Event>, CalendarError> {
                     return Err(CalendarError::Nesting(number));
                 }
                 if ended == "VEVENT" {
-                    if events.len() == EVENTS_MAX {
+                    if events.len() == CALENDAR_EVENTS_MAX {
                         return Err(CalendarError::TooMany);
                     }
                     events.push(event(&properties, &default_zone)?);

@@ -8,12 +8,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use seal::{FileKeyStore, KeyStoreError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, Semaphore};
 use vocabulary::{Digest, WallTime};
+use wire::limits::{BODIES_KIB_MAX, KEY_KEPT_AFTER_END, PICTURES_MAX, STREAMS_MAX};
 
 use crate::ca::{Ca, CaError};
 use crate::handlers::RosterCache;
@@ -27,27 +28,6 @@ use crate::store::{KeyStoreSealing, Store, StoreError};
 
 /// Most store operations at once; a disk has one head, and each waits for it.
 pub const BLOCKING_MAX: usize = 16;
-
-/// Most kibibytes of request bodies in memory at once.
-pub const BODIES_KIB_MAX: usize = 256 << 10;
-
-/// Most requests of one device or key at once.
-pub const IN_FLIGHT_PER_CALLER_MAX: u32 = 16;
-
-/// Most portraits that are looked at or wait for it at once: decoded, each may have 100 MB.
-pub const PICTURES_MAX: usize = 2;
-
-/// Most streams of records of one key at once.
-pub const STREAMS_PER_KEY_MAX: u32 = 4;
-
-/// Most streams of records at once.
-pub const STREAMS_MAX: usize = 64;
-
-/// For how long before a meeting its key is released to devices.
-pub const KEY_RELEASED_BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// For how long after its planned end a meeting that nobody closed keeps its key.
-pub const KEY_KEPT_AFTER_END: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// How many keys are destroyed in one go.
 const KEYS_DESTROYED_AT_ONCE: u32 = 1000;

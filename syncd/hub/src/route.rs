@@ -1,9 +1,7 @@
 //! From a method and a path to a row of the table of operations. Nothing here knows what they do.
 
+use wire::limits::PATH_BYTES_MAX;
 use wire::{OPERATIONS, Operation};
-
-/// Most bytes of a path that is looked at; the longest real one has under 300.
-pub(crate) const PATH_BYTES_MAX: usize = 1024;
 
 /// Where a request leads.
 #[derive(Debug)]

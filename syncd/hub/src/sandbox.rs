@@ -42,7 +42,7 @@ const GIVEN: [&str; 5] = [
 const UNITS: [&str; 3] = ["Sở Thí Dụ", "Ban Giả Định", "Văn phòng Mẫu"];
 
 /// How long a token of the sandbox is good.
-const TOKEN_LASTS: Duration = Duration::from_secs(24 * 3600);
+const SANDBOX_TOKEN_LASTS: Duration = Duration::from_secs(24 * 3600);
 
 /// What an integrator needs to begin. Secrets are told once, when they are made.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ pub fn fill(hub: &Hub) -> Result<Sandbox, SandboxError> {
             integrator: key(KeyRole::Integrator, "sandbox")?,
             secretary: key(KeyRole::Secretary, "sandbox")?,
             operator: key(KeyRole::Operator, "sandbox")?,
-            token: admin::new_token(hub, &device, TOKEN_LASTS)?,
+            token: admin::new_token(hub, &device, SANDBOX_TOKEN_LASTS)?,
         })
     } else {
         None

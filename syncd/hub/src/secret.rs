@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use vocabulary::Digest;
+use wire::limits::CREDENTIAL_BYTES_MAX;
 
 use crate::ca::hex;
 use crate::model::{ApiKeyId, SecretHash};
@@ -21,9 +22,6 @@ const SECRET_BYTES: usize = 32;
 
 /// Random bytes of a key's id.
 const KEY_ID_BYTES: usize = 6;
-
-/// Most bytes of a credential that is looked at; real ones are under 150.
-pub const CREDENTIAL_BYTES_MAX: usize = 256;
 
 /// A new enrolment token.
 pub struct NewToken {

@@ -16,6 +16,11 @@ use vocabulary::{
 
 pub use error::{Conflict, Missing, Source, StoreError};
 pub use sealing::{Copying, HUB_DEVICE, KeyStoreSealing, Sealing};
+/// What a store holds at most; as the API has it.
+pub use wire::limits::{
+    ASIDE_BYTES_MAX, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX, FOLLOWS_AFTER_END, ORGANISATIONS_MAX,
+    PEOPLE_MAX, ROLL_RECORDS_MAX, ROOMS_MAX, WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
+};
 
 use crate::ingest::Batch;
 use crate::model::{
@@ -26,44 +31,6 @@ use crate::model::{
     RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals,
     Webhook, WebhookId, WebhookState,
 };
-
-/// Most organisations of one hub.
-pub const ORGANISATIONS_MAX: usize = 1_000;
-
-/// Most rooms of one organisation: a list of them travels in one piece.
-pub const ROOMS_MAX: usize = 2_000;
-
-/// Most doors of one room, and of one device; as the API has it.
-pub const DOORS_MAX: usize = 32;
-
-/// Most people of one organisation: a province's.
-pub const PEOPLE_MAX: usize = 1_000_000;
-
-/// Most devices of one hub.
-pub const DEVICES_MAX: usize = 20_000;
-
-/// Most epochs of one device. A ledger file is begun anew a few times in a device's life; one that
-/// claims more is broken or hostile.
-pub const EPOCHS_MAX: usize = 200;
-
-/// Most bytes that are kept aside for one device. Beyond it a batch with something new to keep
-/// aside is refused whole, so nothing of it is acknowledged and the device keeps it.
-pub const ASIDE_BYTES_MAX: u64 = 256 << 20;
-
-/// Most records of one meeting that a roll is made from: twenty thousand people who come and go
-/// five times.
-pub const ROLL_RECORDS_MAX: usize = 200_000;
-
-/// Most webhooks of one organisation.
-pub const WEBHOOKS_MAX: u64 = 16;
-
-/// For how long after its planned end a meeting still follows what changes about its people. A
-/// meeting may run late; one of last year does not get a new roster because a name changes.
-pub const FOLLOWS_AFTER_END: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
-
-/// For how long after its planned end a withdrawn meeting is still told as withdrawn. A device
-/// that was offline for longer than that has destroyed it by itself.
-pub const WITHDRAWN_AFTER_END: std::time::Duration = std::time::Duration::from_secs(60 * 24 * 3600);
 
 /// Whatever keeps what the hub knows. Shared by all threads; callers in async code call it from
 /// where blocking is allowed.

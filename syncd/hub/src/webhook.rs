@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use vocabulary::WallTime;
+use wire::limits::{WEBHOOK_DELIVERY_TIME_MAX, WEBHOOK_GIVEN_UP_AFTER, WEBHOOK_URL_BYTES_MAX};
 
 use crate::ca::hex;
 use crate::handlers::record_out;
@@ -33,9 +34,6 @@ const AT_ONCE: usize = 8;
 /// Records that are read for a webhook at once.
 const RECORDS_AT_ONCE: u32 = 50;
 
-/// How long a receiver may take for one delivery.
-const DELIVERY_TIME_MAX: Duration = Duration::from_secs(15);
-
 /// For how long one process goes on with a webhook before it looks again what is due.
 const SERVING_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -46,18 +44,12 @@ const LEASE: Duration = Duration::from_secs(60 + 2 * 15);
 /// How often it is looked what is due.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// After how long without any success a webhook is given up.
-pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 24 * 3600);
-
 /// The waits between tries: each is drawn between half of it and all of it, so that a receiver
 /// that comes back is not run over by everybody at once.
 const WAITS_S: [u64; 8] = [5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600];
 
 /// What every secret begins with.
 const SECRET_PREFIX: &str = "whsec_";
-
-/// Most bytes of a webhook's address.
-pub(crate) const URL_BYTES_MAX: usize = 1024;
 
 /// Why an address cannot be a webhook's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +71,7 @@ pub(crate) enum UrlError {
 /// Checks an address as far as that is possible without resolving its name, which is done at each
 /// delivery.
 pub(crate) fn check_url(text: &str, private_allowed: bool) -> Result<Url, UrlError> {
-    if text.len() > URL_BYTES_MAX {
+    if text.len() > WEBHOOK_URL_BYTES_MAX {
         return Err(UrlError::Malformed("it is too long".to_owned()));
     }
     let url = Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
@@ -215,7 +207,8 @@ fn after_failure(state: &WebhookState, problem: String, now: WallTime, share: f6
     let since = state.failing_since.unwrap_or(now);
     let failures = state.failures.saturating_add(1);
     let failing_ms = now.0.saturating_sub(since.0);
-    let is_over = u128::try_from(failing_ms).is_ok_and(|ms| ms >= GIVEN_UP_AFTER.as_millis());
+    let is_over =
+        u128::try_from(failing_ms).is_ok_and(|ms| ms >= WEBHOOK_GIVEN_UP_AFTER.as_millis());
     WebhookState {
         after: state.after,
         delivered_at: state.delivered_at,
@@ -387,7 +380,7 @@ fn client(private_allowed: bool) -> Result<Client, reqwest::Error> {
     Client::builder()
         .no_proxy()
         .redirect(Policy::none())
-        .timeout(DELIVERY_TIME_MAX)
+        .timeout(WEBHOOK_DELIVERY_TIME_MAX)
         .user_agent("diemdanh-hub")
         .dns_resolver(Arc::new(Public { private_allowed }))
         .build()

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::fate::RETRY_AFTER_MAX;
+use wire::limits::RETRY_AFTER_MAX;
 
 /// The least wait after a failure. A hub that fails at once is not asked again at once.
 pub const WAIT_MIN: Duration = Duration::from_millis(500);

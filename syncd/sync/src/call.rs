@@ -5,14 +5,10 @@
 
 use vocabulary::{Epoch, MeetingId};
 use wire::device::{Health, SendRecords};
-use wire::limits::{BODY_BYTES_MAX, ROSTER_BODY_BYTES_MAX};
+use wire::limits::{BODY_BYTES_MAX, DEVICE_MEETINGS_BYTES_MAX, ROSTER_BODY_BYTES_MAX};
 
 /// Most bytes of an answer that is neither a roster nor a list of meetings, unpacked.
 pub const ANSWER_BYTES_MAX: usize = BODY_BYTES_MAX;
-
-/// Most bytes of the list of meetings: as many meetings as a device is told of, each with a wrapped
-/// key and ids of full length, come to half of this.
-pub const MEETINGS_ANSWER_BYTES_MAX: usize = 2 << 20;
 
 /// Names one request, so that its answer is not mistaken for another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,7 +89,7 @@ impl Call {
         let (parameter, body, if_none_match, answer_bytes_max) = match self {
             Self::Renew => (None, None, None, ANSWER_BYTES_MAX),
             Self::Health(health) => (None, json(health), None, ANSWER_BYTES_MAX),
-            Self::Meetings { etag } => (None, None, etag.clone(), MEETINGS_ANSWER_BYTES_MAX),
+            Self::Meetings { etag } => (None, None, etag.clone(), DEVICE_MEETINGS_BYTES_MAX),
             Self::Roster { meeting } => {
                 let parameter = Some(("{meeting}", meeting.to_string()));
                 (parameter, None, None, ROSTER_BODY_BYTES_MAX)

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use wire::limits::RETRY_AFTER_MAX;
 use wire::problem::{Problem, ProblemType};
 
 use crate::call::Call;
-
-/// The longest that the hub can make a door wait by `Retry-After`.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// Most characters of a hub's own words that are kept, for the status and the log.
 const DETAIL_CHARS_MAX: usize = 200;

@@ -4,11 +4,10 @@
 //! list counts as read only when all that it asked for was done.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use vocabulary::{Digest, MeetingId, Monotonic};
 use wire::device::{DeviceMeeting, DeviceMeetings, DeviceRoster, MeetingKey};
-use wire::limits::{DEVICE_MEETINGS_MAX, REFERENCES_PER_PERSON_MAX};
+use wire::limits::{DEVICE_MEETINGS_MAX, HEALTH_SPACES_MAX, LIST_EVERY, REFERENCES_PER_PERSON_MAX};
 use wire::scalar::{Hex16, Hex32};
 
 use crate::call::{Call, RequestId};
@@ -18,15 +17,8 @@ use crate::planted::planted;
 use crate::setback::{ANSWER_WAIT_MAX, Failures, Setback, Turn, Upshot};
 use crate::status::Trouble;
 
-/// How often the list is asked for. With its `ETag` that costs next to nothing, and a delegate
-/// added at the last minute is at the door before he has climbed the stairs.
-pub const LIST_EVERY: Duration = Duration::from_secs(30);
-
 /// Most meetings that are kept in mind. Beyond it those withdrawn or closed are forgotten first.
 pub const MEETINGS_MAX: usize = 10_000;
-
-/// How many spaces a roster's references may come in, for the bound of references in one roster.
-const SPACES_MAX: usize = 8;
 
 /// The fetching of rosters.
 #[derive(Debug)]
@@ -548,7 +540,7 @@ fn references_fit(roster: &vocabulary::Roster, wire: &DeviceRoster) -> bool {
         .all(|person| people.contains(person));
     known
         && substitutes_known
-        && spaces.len() <= SPACES_MAX
+        && spaces.len() <= HEALTH_SPACES_MAX
         && counts
             .values()
             .all(|count| *count <= REFERENCES_PER_PERSON_MAX)

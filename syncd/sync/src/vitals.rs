@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use vocabulary::{Monotonic, WallTime};
 use wire::device::{Enrolled, Health, HealthAnswer};
+use wire::limits::{HEALTH_EVERY, HEALTH_TROUBLES_MAX};
 use wire::scalar::Hex16;
 use wire::{Name, Timestamp};
 
@@ -17,9 +18,6 @@ use crate::event::{Command, Facts, Now, Remembered};
 use crate::fate::{Answer, Fate, classify};
 use crate::setback::{ANSWER_WAIT_MAX, Failures, Setback, Turn, Upshot};
 use crate::status::Trouble;
-
-/// How often the device tells how it is.
-pub const TELL_EVERY: Duration = Duration::from_secs(300);
 
 /// An answer that took longer than this says nothing about the clock.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(10);
@@ -36,9 +34,6 @@ const RENEW_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Less than this free where the records are, and it is said; thousands of records still fit.
 pub const DISK_FREE_BYTES_MIN: u64 = 256 << 20;
-
-/// Troubles in one report, as the API has it.
-const TROUBLES_MAX: usize = 16;
 
 /// The telling, and what came of it.
 #[derive(Debug)]
@@ -141,7 +136,7 @@ impl Vitals {
             Fate::Accepted(answer) => {
                 self.failures.succeed();
                 self.other_store = answer.store.store != self.store;
-                self.state = State::Idle(turn.after(TELL_EVERY));
+                self.state = State::Idle(turn.after(HEALTH_EVERY));
                 if self.other_store {
                     return (Upshot::Store(answer.store), None);
                 }
@@ -203,7 +198,7 @@ impl Vitals {
             disk_free_bytes: facts.disk_free_bytes,
             camera_works: facts.camera_works,
             clock_offset_ms: self.offset_ms,
-            troubles: named.take(TROUBLES_MAX).collect(),
+            troubles: named.take(HEALTH_TROUBLES_MAX).collect(),
         }
     }
 

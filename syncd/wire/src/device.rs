@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId};
 
-use crate::limits::{BATCH_RECORDS_MAX, CSR_BYTES_MAX, HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX};
+use crate::limits::{
+    BATCH_RECORDS_MAX, CSR_BYTES_MAX, DEVICE_MEETINGS_MAX, HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX,
+};
 use crate::scalar::{Base64, Hex16, Hex32, Id, Name, Timestamp};
 
 /// What a device sends to be enrolled, with its one-time token as bearer. The same token with the
@@ -139,6 +141,7 @@ pub struct Space {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceMeetings {
     /// The meetings, in order of their beginning.
+    #[schemars(length(max = DEVICE_MEETINGS_MAX))]
     pub meetings: Vec<DeviceMeeting>,
     /// Meetings that this device was told of and must forget: cancelled, moved to another room, or
     /// out of its window.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use vocabulary::{PersonId, ReferenceId};
 
 use crate::device::Space;
-use crate::scalar::{Base64, Id, Name, Timestamp};
+use crate::limits::{PAGE_ITEMS_MAX, TEMPLATE_BYTES_MAX};
+use crate::scalar::{Base64, Id, Name, Timestamp, base64_chars};
 
 /// A person as an integrator puts them, under the integrator's own id in the path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +45,7 @@ pub struct Person {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct People {
     /// In order of the integrator's ids.
+    #[schemars(length(max = PAGE_ITEMS_MAX))]
     pub people: Vec<Person>,
     /// Where to go on; none on the last page. The `Link` header has the whole address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +110,6 @@ pub struct PutTemplate {
     /// The feature space that it belongs to.
     pub space: Space,
     /// Its values: 1 to 1024 little-endian 32-bit floats, not all of them 0.
-    #[schemars(length(min = 8, max = 5464))]
+    #[schemars(length(min = 8, max = base64_chars(TEMPLATE_BYTES_MAX)))]
     pub values: Base64,
 }

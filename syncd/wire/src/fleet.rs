@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use vocabulary::{DeviceId, DoorId, RoomId};
 
 use crate::device::Health;
+use crate::limits::{DOORS_MAX, PAGE_ITEMS_MAX};
 use crate::scalar::{Hex16, Id, Timestamp};
 
 /// A device as it is declared, under its id in the path. Devices' ids are unique at the hub.
@@ -15,7 +16,7 @@ pub struct PutDevice {
     pub room: Id<RoomId>,
     /// At which of the room's doors; none for all.
     #[serde(default)]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = DOORS_MAX))]
     pub doors: Vec<Id<DoorId>>,
 }
 
@@ -45,6 +46,7 @@ pub struct Device {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Devices {
     /// In order of their ids.
+    #[schemars(length(max = PAGE_ITEMS_MAX))]
     pub devices: Vec<Device>,
     /// Where to go on; none on the last page. The `Link` header has the whole address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +108,7 @@ pub enum NoteKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notes {
     /// The oldest first.
+    #[schemars(length(max = PAGE_ITEMS_MAX))]
     pub notes: Vec<Note>,
     /// Where to go on: always there, also when nothing is new, to ask again later.
     pub next: String,

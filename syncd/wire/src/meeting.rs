@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{DoorId, MeetingId, OrganisationId, PersonId, RoomId};
 
+use crate::limits::{DOORS_MAX, PAGE_ITEMS_MAX, ROOMS_MAX, ROSTER_ENTRIES_MAX, ZONE_BYTES_MAX};
 use crate::scalar::{Hex32, Id, Name, Timestamp};
 
 /// The caller's organisation.
@@ -23,7 +24,7 @@ pub struct PutRoom {
     #[schemars(length(min = 1))]
     pub name: Name,
     /// Its doors, by id. A door belongs to one room.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = DOORS_MAX))]
     pub doors: Vec<Id<DoorId>>,
 }
 
@@ -42,6 +43,7 @@ pub struct Room {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rooms {
     /// In order of their ids.
+    #[schemars(length(max = ROOMS_MAX))]
     pub rooms: Vec<Room>,
 }
 
@@ -58,7 +60,7 @@ pub struct PutMeeting {
     pub room: Id<RoomId>,
     /// At which of the room's doors its roll is taken; none for all.
     #[serde(default)]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = DOORS_MAX))]
     pub doors: Vec<Id<DoorId>>,
     /// When it begins.
     pub starts_at: Timestamp,
@@ -66,7 +68,7 @@ pub struct PutMeeting {
     pub ends_at: Timestamp,
     /// The IANA time zone in which its times are shown.
     #[serde(default = "zone")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = ZONE_BYTES_MAX))]
     pub zone: String,
     /// How many members must be present, where a quorum is asked; not more than there are on the
     /// roster once it is put.
@@ -128,6 +130,7 @@ pub enum MeetingState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Meetings {
     /// In order of their beginning.
+    #[schemars(length(max = PAGE_ITEMS_MAX))]
     pub meetings: Vec<Meeting>,
     /// Where to go on; none on the last page. The `Link` header has the whole address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,7 +142,7 @@ pub struct Meetings {
 #[serde(deny_unknown_fields)]
 pub struct PutRoster {
     /// Everybody who is expected.
-    #[schemars(length(max = 20_000))]
+    #[schemars(length(max = ROSTER_ENTRIES_MAX))]
     pub entries: Vec<RosterEntry>,
 }
 

@@ -93,6 +93,7 @@ pub fn document() -> Value {
         path[operation.method.to_ascii_lowercase()] =
             operation_object(operation, &references, &mut generator);
     }
+    let (limits, about_limits) = limits_objects();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -108,7 +109,8 @@ pub fn document() -> Value {
             "schemas": with_examples(generator.take_definitions(true)),
             "securitySchemes": security_schemes(),
         },
-        "x-limits": limits_object(),
+        "x-limits": limits,
+        "x-limits-about": about_limits,
     })
 }
 
@@ -122,13 +124,15 @@ const DESCRIPTION: &str = "\
 Every id is its caller's own, unique within the organisation; putting the same again is a success \
 and changes nothing. Times are RFC 3339, answered in UTC. Errors are problem details (RFC 9457); \
 programs decide by `type` alone. Lists are read page by page: follow the `Link` header's `next`, \
-or pass `next` of the body as `after`. Request bodies may be packed (`Content-Encoding: zstd` or `gzip`; every answer's \
-`Accept-Encoding` names what is taken), answers are where `Accept-Encoding` allows it. Every answer has an `X-Request-Id`, which the hub's \
-log has too. `HEAD` is answered wherever `GET` is; a method that a path does not have is answered \
-405 with `Allow`. What is put replaces what was there, whole. Names, titles and units have at most \
-256 bytes in UTF-8, which is fewer letters where they have diacritics. Outside the versioned paths \
-are `/healthz`, `/readyz` and, for keys with `metrics:read`, `/metrics`. The version in the path \
-is a draft.";
+or pass `next` of the body as `after`. Request bodies may be packed (`Content-Encoding: zstd` or \
+`gzip`; every answer's `Accept-Encoding` names what is taken), answers are where \
+`Accept-Encoding` allows it. Every answer has an `X-Request-Id`, which the hub's log has too. \
+`HEAD` is answered wherever `GET` is; a method that a path does not have is answered 405 with \
+`Allow`. What is put replaces what was there, whole. `x-limits` has every limit by name, times in \
+seconds, and `x-limits-about` what each is for. Names, titles and units have at most \
+`labelBytesMax` bytes in UTF-8, which is fewer letters where they have diacritics. Outside the \
+versioned paths are `/healthz`, `/readyz` and, for keys with `metrics:read`, `/metrics`. The \
+version in the path is a draft.";
 
 /// Adds an example to the types that integrators begin with.
 fn with_examples(mut schemas: Map<String, Value>) -> Map<String, Value> {
@@ -427,25 +431,18 @@ const PROBLEM_HEADERS: &[(&[u16], &str, &str)] = &[
     ),
 ];
 
-fn limits_object() -> Value {
-    json!({
-        "batchRecordsMax": limits::BATCH_RECORDS_MAX,
-        "recordsBodyBytesMax": limits::RECORDS_BODY_BYTES_MAX,
-        "bodyBytesMax": limits::BODY_BYTES_MAX,
-        "rosterBodyBytesMax": limits::ROSTER_BODY_BYTES_MAX,
-        "portraitBytesMax": limits::PORTRAIT_BYTES_MAX,
-        "pageItemsMax": limits::PAGE_ITEMS_MAX,
-        "pageItemsDefault": limits::PAGE_ITEMS_DEFAULT,
-        "cursorBytesMax": limits::CURSOR_BYTES_MAX,
-        "deviceMeetingsMax": limits::DEVICE_MEETINGS_MAX,
-        "referencesPerPersonMax": limits::REFERENCES_PER_PERSON_MAX,
-        "labelBytesMax": limits::LABEL_BYTES_MAX,
-        "csrBytesMax": limits::CSR_BYTES_MAX,
-        "unpackingRatioMax": limits::UNPACKING_RATIO_MAX,
-        "unpackingAlwaysBytes": limits::UNPACKING_ALWAYS_BYTES,
-        "zstdWindowLogMax": limits::ZSTD_WINDOW_LOG_MAX,
-        "requestSecondsMax": limits::REQUEST_TIME_MAX.as_secs(),
-    })
+/// Every limit by its name, and what each limits.
+fn limits_objects() -> (Value, Value) {
+    let values = limits::ALL
+        .iter()
+        .map(|limit| (limit.key(), limit.value.into()));
+    let texts = limits::ALL
+        .iter()
+        .map(|limit| (limit.key(), limit.text().into()));
+    (
+        Value::Object(values.collect()),
+        Value::Object(texts.collect()),
+    )
 }
 
 #[cfg(test)]
@@ -493,6 +490,85 @@ mod tests {
         }
         let document = document();
         check(&document, &document);
+    }
+
+    /// A number in a schema is one of the named limits, not another of its own.
+    #[test]
+    fn every_bound_of_a_schema_is_a_named_limit() {
+        fn bounds(value: &Value, at: &str, found: &mut Vec<(String, u64)>) {
+            match value {
+                Value::Object(map) => {
+                    for (key, value) in map {
+                        if matches!(key.as_str(), "maxItems" | "maxLength") {
+                            found.push((at.to_owned(), value.as_u64().unwrap()));
+                        }
+                        bounds(value, &format!("{at}/{key}"), found);
+                    }
+                }
+                Value::Array(values) => {
+                    for (index, value) in values.iter().enumerate() {
+                        bounds(value, &format!("{at}/{index}"), found);
+                    }
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        let document = document();
+        let mut found = Vec::new();
+        bounds(&document, "", &mut found);
+        let in_base64 = |bytes: u64| crate::scalar::base64_chars(bytes as usize) as u64;
+        let named: HashSet<u64> = limits::ALL
+            .iter()
+            .flat_map(|limit| [limit.value, in_base64(limit.value)])
+            .collect();
+        // A time has a form, not a limit.
+        let of_form = crate::scalar::TIMESTAMP_CHARS_MAX as u64;
+        let strange: Vec<_> = found
+            .iter()
+            .filter(|(_, bound)| *bound != of_form && !named.contains(bound))
+            .collect();
+        assert!(strange.is_empty(), "{strange:?}");
+        let bound_of = |pointer: &str| {
+            let at = format!("/components/schemas/{pointer}");
+            let bound = found.iter().find(|(place, _)| *place == at);
+            bound.unwrap_or_else(|| panic!("{pointer} has no bound")).1
+        };
+        let check = |pointer: &str, limit: u64| assert_eq!(bound_of(pointer), limit, "{pointer}");
+        check(
+            "SendRecords/properties/records",
+            limits::BATCH_RECORDS_MAX as u64,
+        );
+        check(
+            "PutRoster/properties/entries",
+            limits::ROSTER_ENTRIES_MAX as u64,
+        );
+        check("PutRoom/properties/doors", limits::DOORS_MAX as u64);
+        check("PutMeeting/properties/zone", limits::ZONE_BYTES_MAX as u64);
+        check("PutPerson/properties/name", limits::LABEL_BYTES_MAX as u64);
+        check(
+            "PutWebhook/properties/url",
+            limits::WEBHOOK_URL_BYTES_MAX as u64,
+        );
+        check(
+            "Records/properties/records",
+            u64::from(limits::PAGE_ITEMS_MAX),
+        );
+    }
+
+    #[test]
+    fn every_limit_is_in_the_document_and_every_one_it_names_is_there() {
+        let document = document();
+        let limits = document["x-limits"].as_object().unwrap();
+        assert_eq!(limits.len(), limits::ALL.len());
+        for limit in limits::ALL {
+            assert_eq!(limits[&limit.key()], limit.value, "{}", limit.name);
+        }
+        let text = document.to_string();
+        let named = text.split('`').skip(1).step_by(2);
+        let mentioned = named.filter(|word| word.ends_with("Max") || word.ends_with("Seconds"));
+        for word in mentioned {
+            assert!(limits.contains_key(word), "there is no limit `{word}`");
+        }
     }
 
     #[test]

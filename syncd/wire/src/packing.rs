@@ -318,7 +318,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_unpacked_or_refused(bytes: Vec<u8>, piece in 1usize..16, cut in 1usize..64) {
+        fn any_bytes_are_unpacked_or_refused(
+            bytes: Vec<u8>,
+            piece in 1usize..16,
+            cut in 1usize..64,
+        ) {
             for packing in Packing::ALL {
                 let _ = unpack(packing, &bytes, 1 << 16);
                 let packed = packing.pack(&bytes).unwrap();

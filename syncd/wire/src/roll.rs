@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use vocabulary::{DeviceId, DoorId, MeetingId, PersonId};
 
 use crate::device::QuarantineReason;
+use crate::limits::PAGE_ITEMS_MAX;
 use crate::scalar::{Base64, Hex16, Hex32, Id, Name, Timestamp};
 
 /// The roll of a meeting. A revision never changes: a late record makes a new one.
@@ -95,6 +96,7 @@ pub struct Presence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Records {
     /// The records.
+    #[schemars(length(max = PAGE_ITEMS_MAX))]
     pub records: Vec<Record>,
     /// Where to go on: always there, also when nothing is new, to ask again later. A cursor never
     /// skips a record.

@@ -12,7 +12,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use vocabulary::{Digest, Epoch, WallTime};
 
-use crate::limits::LABEL_BYTES_MAX;
+use crate::limits::{ID_BYTES_MAX, LABEL_BYTES_MAX};
 
 /// An id of ours as JSON has it: 1 to 64 ASCII letters and digits, after the first also `-`, `_`
 /// and `.`.
@@ -51,10 +51,13 @@ impl<T> JsonSchema for Id<T> {
             "type": "string",
             "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
             "minLength": 1,
-            "maxLength": vocabulary::id::ID_BYTES_MAX,
+            "maxLength": ID_BYTES_MAX,
         })
     }
 }
+
+/// Most characters of a time: nobody needs more digits.
+pub(crate) const TIMESTAMP_CHARS_MAX: usize = 40;
 
 /// A moment in RFC 3339, always UTC, to the millisecond: `2026-03-02T01:30:00.000Z`. It is read
 /// with any offset and any number of digits; what is finer than a millisecond is cut off.
@@ -104,8 +107,13 @@ impl JsonSchema for Timestamp {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time", "maxLength": 40 })
+        json_schema!({ "type": "string", "format": "date-time", "maxLength": TIMESTAMP_CHARS_MAX })
     }
+}
+
+/// How many characters so many bytes have in base64.
+pub(crate) const fn base64_chars(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
 }
 
 /// Bytes in base64 (RFC 4648 §4, padded).
@@ -231,7 +239,8 @@ impl From<Hex16> for Epoch {
     }
 }
 
-/// A name, a title or a unit: at most 256 bytes of UTF-8 without control characters, trimmed.
+/// A name, a title or a unit: at most [`LABEL_BYTES_MAX`] bytes of UTF-8 without control
+/// characters, trimmed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Name(String);
 
@@ -293,8 +302,10 @@ impl JsonSchema for Name {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "At most 256 bytes in UTF-8, without control characters; space around \
-                            it is not kept.",
+            "description": format!(
+                "At most {LABEL_BYTES_MAX} bytes in UTF-8, without control characters; space \
+                 around it is not kept."
+            ),
             "x-bytes-max": LABEL_BYTES_MAX,
             "maxLength": LABEL_BYTES_MAX,
             "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",

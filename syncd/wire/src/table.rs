@@ -300,7 +300,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/calendar",
         access: Access::Key(Scope::MeetingsRead),
         about: "Meetings as iCalendar (RFC 5545), from now on when nothing else is said: at most \
-                500.",
+                `calendarEventsMax`.",
         query: &[FROM, UNTIL],
         answer: Content::Text("text/calendar"),
         ..PLAIN
@@ -379,9 +379,11 @@ pub const OPERATIONS: &[Operation] = &[
                 event's id is the cursor behind it: send it as `Last-Event-ID` to go on.",
         notes: "The stream begins with a comment and an id, so that one that is cut off before its \
                 first record goes on from there too. Each record is an event named `record` whose \
-                data is one line of JSON. A comment comes at least every 20 seconds. The stream \
+                data is one line of JSON. A comment comes at least every \
+                `streamBeatEverySeconds`. The stream \
                 ends when the key is revoked or the hub stops; come again then, and with growing \
-                waits. At most four streams are open for one key.",
+                waits. At most \
+                `streamsPerKeyMax` streams are open for one key.",
         query: &[AFTER],
         answer: Content::Events("Record"),
         ..PLAIN

@@ -3,10 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{WEBHOOK_URL_BYTES_MAX, WEBHOOKS_MAX};
 use crate::scalar::{Id, Timestamp};
-
-/// Most bytes of a webhook's address.
-pub const WEBHOOK_URL_BYTES_MAX: usize = 1024;
 
 /// A webhook as it is put, under the caller's own id in the path. It is told of every record that
 /// the hub gets from now on: each a CloudEvent (1.0, in JSON, type `diemdanh.record.v1-draft`)
@@ -68,5 +66,6 @@ pub enum WebhookState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Webhooks {
     /// In order of their ids.
+    #[schemars(length(max = WEBHOOKS_MAX))]
     pub webhooks: Vec<Webhook>,
 }

@@ -24,7 +24,7 @@ use vocabulary::{
     Roster, RosterEntry, WallTime,
 };
 use wire::Base64;
-use wire::limits::ROSTER_BODY_BYTES_MAX;
+use wire::limits::{DEVICE_MEETINGS_BYTES_MAX, ROSTER_BODY_BYTES_MAX};
 use wire::packing::Packing;
 
 use city::{City, Question, Reply, STORE, accepted, hex};
@@ -38,7 +38,7 @@ const MEMORY_KIB_MAX: u64 = 64 << 10;
 const ROSTER_MEMORY_KIB_MAX: u64 = MEMORY_KIB_MAX + (ROSTER_BODY_BYTES_MAX as u64 >> 10);
 
 /// The largest answer of the list, and what both systems' sockets hold beside it.
-const LIST_SENT_BYTES_MAX: usize = sync::call::MEETINGS_ANSWER_BYTES_MAX + SOCKETS_BYTES_MAX;
+const LIST_SENT_BYTES_MAX: usize = DEVICE_MEETINGS_BYTES_MAX + SOCKETS_BYTES_MAX;
 const SOCKETS_BYTES_MAX: usize = 16 << 20;
 
 /// What the daemon says of a list that is none.

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use vocabulary::{OrganisationId, RoomId};
+use wire::limits::CALENDAR_EVENTS_MAX;
 use wire::meeting::Meetings;
 use wire::problem::ProblemType;
 
-use crate::calendar::{self, CONTENT_TYPE, EVENTS_MAX, Event};
+use crate::calendar::{self, CONTENT_TYPE, Event};
 use crate::call::Call;
 use crate::convert;
 use crate::hub::Hub;
@@ -28,11 +29,11 @@ pub(super) fn get(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         meetings.extend(page.items);
         let last = meetings.last().map(|last| &last.plan);
         query.after = last.map(|plan| (plan.starts_at, plan.id.clone()));
-        if !page.more || meetings.len() >= EVENTS_MAX {
+        if !page.more || meetings.len() >= CALENDAR_EVENTS_MAX {
             break;
         }
     }
-    meetings.truncate(EVENTS_MAX);
+    meetings.truncate(CALENDAR_EVENTS_MAX);
     let rooms = hub.store.rooms(organisation)?;
     let names: HashMap<&RoomId, &str> = rooms
         .iter()

@@ -10,16 +10,19 @@ use seal::{DataKey, DevicePublicKey, KeyId, Scope, WrapBinding, wrap};
 use sha2::{Digest as _, Sha256};
 use vocabulary::{DeviceId, Epoch, MeetingId, OrganisationId, WallTime};
 use wire::device as api;
-use wire::limits::{HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX};
+use wire::limits::{
+    DEVICE_CERTIFICATE_LASTS, DEVICE_RENEWAL_AFTER, HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX,
+    KEY_RELEASED_BEFORE,
+};
 use wire::problem::ProblemType;
 use wire::scalar::{Base64, Hex, Hex16};
 use wire::{Id, Packing, Timestamp};
 
 use crate::auth::Caller;
-use crate::ca::{DEVICE_CERTIFICATE_LASTS, DEVICE_RENEWAL_AFTER, RequestedKey, hex};
+use crate::ca::{RequestedKey, hex};
 use crate::call::Call;
 use crate::convert;
-use crate::hub::{Hub, KEY_RELEASED_BEFORE};
+use crate::hub::Hub;
 use crate::ingest::Batch;
 use crate::model::{
     CertificateSerial, Device, DeviceCertificate, DeviceKeys, DeviceMeeting, DeviceRoster,

@@ -8,12 +8,13 @@ use hyper::body::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use vocabulary::OrganisationId;
+use wire::limits::{STREAM_BEAT_EVERY, STREAMS_PER_KEY_MAX};
 use wire::problem::ProblemType;
 
 use super::records::{read_cursor, record_out, write_cursor};
 use crate::auth::Caller;
 use crate::call::Call;
-use crate::hub::{Hub, STREAMS_PER_KEY_MAX};
+use crate::hub::Hub;
 use crate::model::{ApiKeyId, Cursor};
 use crate::reply::{Failure, Reply, ReplyBody};
 
@@ -25,9 +26,6 @@ const EVENTS_MAX: usize = 128;
 
 /// How often the store is asked although this process took nothing: another may have.
 const ASK_EVERY: Duration = Duration::from_secs(2);
-
-/// How often a silent stream shows that it lives, and its key is looked up again.
-const BEAT_EVERY: Duration = Duration::from_secs(15);
 
 pub(super) fn follow(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     let Caller::Key(key) = &call.caller else {
@@ -95,7 +93,7 @@ impl Stream {
             if hub.is_stopping() {
                 return;
             }
-            if beat.elapsed() >= BEAT_EVERY {
+            if beat.elapsed() >= STREAM_BEAT_EVERY {
                 beat = Instant::now();
                 if !self.may_go_on().await || self.send(": \n\n".to_owned()).await.is_none() {
                     return;

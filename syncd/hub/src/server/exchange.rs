@@ -17,7 +17,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use wire::limits::REQUEST_TIME_MAX;
+use wire::limits::{IN_FLIGHT_PER_CALLER_MAX, REQUEST_TIME_MAX, RETRY_AFTER, TURN_TIME_MAX};
 use wire::openapi::{CSV, PICTURES};
 use wire::operation::Content;
 use wire::packing::{ACCEPTED, Packing, UnpackError, Unpacker, unpack};
@@ -29,16 +29,10 @@ use crate::auth::{Caller, Credentials, authorise};
 use crate::ca::{Presented, hex};
 use crate::call::{Call, Format};
 use crate::handlers;
-use crate::hub::{Hub, IN_FLIGHT_PER_CALLER_MAX, InFlight};
+use crate::hub::{Hub, InFlight};
 use crate::metrics;
 use crate::reply::{Failure, Reply, ReplyBody, chain};
 use crate::route::{self, Route};
-
-/// How long a request waits for its turn before it is told to come later.
-const TURN_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// In how many seconds whoever is told to come later may.
-const RETRY_AFTER_S: &str = "5";
 
 /// How much of a body is taken in and thrown away behind a refusal, and for how long.
 const DISCARDED_BYTES_MAX: usize = 1 << 20;
@@ -567,7 +561,10 @@ fn refuse(failure: Failure, id: &str) -> Response<Outgoing> {
             headers.insert(header::WWW_AUTHENTICATE, needed);
         }
         ProblemType::TooMany | ProblemType::Unavailable => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(RETRY_AFTER.as_secs()),
+            );
         }
         ProblemType::TooLarge | ProblemType::RequestTimeout => {
             // The rest of the body is not waited for.

@@ -19,6 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use wire::limits::{
+    CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEADER_TIME_MAX, REQUEST_HEADER_BYTES_MAX,
+    REQUEST_HEADERS_MAX, STALL_TIME_MAX,
+};
 
 use crate::ca::Presented;
 use crate::hub::Hub;
@@ -28,26 +32,8 @@ use crate::tls::{TlsError, server_config};
 
 use patient::Patient;
 
-/// Most connections at once; a city's devices, twice. More wait in the system's queue.
-pub const CONNECTIONS_MAX: usize = 2048;
-
-/// How long a TLS handshake may take.
-pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// How long a header may take, also the next one on a connection that is kept.
-pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
-
-/// Most headers of a request.
-const HEADERS_MAX: usize = 64;
-
-/// Most bytes of a request's headers.
-const HEADER_BYTES_MAX: usize = 16 << 10;
-
 /// Bytes that a connection buffers.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
-
-/// How long a peer may take nothing of an answer before its connection is given up.
-pub const STALL_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How long requests that have begun may still take when the hub stops.
 pub const STOPPING_TIME_MAX: Duration = Duration::from_secs(20);
@@ -128,8 +114,8 @@ pub async fn serve(
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIME_MAX)
-                .max_headers(HEADERS_MAX)
-                .max_header_size(HEADER_BYTES_MAX)
+                .max_headers(REQUEST_HEADERS_MAX)
+                .max_header_size(REQUEST_HEADER_BYTES_MAX)
                 .max_buf_size(BUFFER_BYTES_MAX)
                 .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, Row, params};
 use seal::Scope;
 use vocabulary::{MeetingError, MeetingId, OrganisationId, WallTime};
+use wire::limits::ZONE_BYTES_MAX;
 
 use super::convert::{self, Numbered, signed};
 use super::{organisations, people, references, rosters};
@@ -11,9 +12,6 @@ use crate::model::{
     Change, KeptKey, Meeting, MeetingPlan, MeetingQuery, MeetingState, Page, PersonDetails,
 };
 use crate::store::{Conflict, FOLLOWS_AFTER_END, Missing, Sealing, StoreError};
-
-/// Longest name of a time zone in bytes; the longest there is has half of it.
-const ZONE_BYTES_MAX: usize = 64;
 
 /// A meeting with what only the store needs.
 pub(super) struct MeetingRow {

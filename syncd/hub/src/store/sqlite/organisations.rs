@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use seal::Scope;
 use vocabulary::{DoorId, MeetingId, OrganisationId, RoomId, WallTime};
 use wire::Scope as Permission;
+use wire::limits::INVITATION_KEYS_MAX;
 
 use super::convert::{self, Numbered};
 use super::database::damaged;
@@ -12,9 +13,6 @@ use crate::model::{ApiKey, ApiKeyId, Change, KeptKey, MeetingState, Organisation
 use crate::store::{
     Conflict, DOORS_MAX, Missing, ORGANISATIONS_MAX, ROOMS_MAX, Sealing, StoreError,
 };
-
-/// Most invitation keys of one organisation: its present one and some that it had before.
-const INVITATION_KEYS_MAX: usize = 16;
 
 /// An organisation's number.
 pub(super) fn number(c: &Connection, id: &OrganisationId) -> Result<i64, StoreError> {

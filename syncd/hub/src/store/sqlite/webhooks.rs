@@ -37,10 +37,10 @@ pub(super) fn put(
     if exists {
         return Ok(Change::Same);
     }
-    if count >= WEBHOOKS_MAX {
+    if count >= WEBHOOKS_MAX as u64 {
         return Err(StoreError::TooMany {
             what: "webhooks",
-            max: WEBHOOKS_MAX,
+            max: WEBHOOKS_MAX as u64,
         });
     }
     c.execute(
