@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help setup demo test simulate processes drain contract openapi bench accuracy fmt lint deny
-.PHONY: clean distclean
+.PHONY: help setup demo test simulate processes drain contract fixtures openapi bench accuracy
+.PHONY: fmt lint deny clean distclean
 
 help: ## show this help
 	@echo "Điểm Danh: takes the roll at a meeting-room door, by face."
@@ -44,10 +44,18 @@ drain: setup ## a door that was offline for weeks sends what waits; the daemon's
 	$${CARGO_TARGET_DIR:-target}/debug/processes drain --records $(RECORDS) \
 		--programs $${CARGO_TARGET_DIR:-target}/debug
 
-contract: setup ## a running hub against its own OpenAPI document, from outside
+contract: setup ## a running hub against its own document, and the page for integrators followed
 	@deploy/setup contract
-	$(CARGO) build --quiet --locked -p daemon
+	$(CARGO) build --quiet --locked -p daemon -p kiosk
 	tests/contract/run
+	python3 tests/contract/sandbox.py
+
+DAY ?= $(shell date -u +%F)
+
+fixtures: ## record what clients of today send and need, for all later hubs (DAY=)
+	mkdir -p tests/contract/clients
+	DIEMDANH_RECORD=$(DAY) $(CARGO) test --quiet --locked -p hub --test it -- --ignored \
+		clients_of_today_are_recorded
 
 openapi: ## write the OpenAPI document of the sync API anew
 	$(CARGO) run --quiet --locked -p wire --example openapi >docs/openapi.json.part

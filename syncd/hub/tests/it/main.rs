@@ -10,6 +10,7 @@ mod access;
 mod contract;
 mod flow;
 mod hostile;
+mod old_clients;
 mod peers;
 mod portraits;
 mod town;
