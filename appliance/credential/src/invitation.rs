@@ -290,6 +290,11 @@ impl SignedInvitation {
         })
     }
 
+    /// Whether this key signed it. Says nothing about what it claims.
+    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
+        key.verifies(&self.invitation.signed_bytes(), &self.signature)
+    }
+
     /// Accepts the invitation for `meeting` at `now`, or says why not. The signature comes first:
     /// what an unsigned code claims is not even compared.
     ///

@@ -46,6 +46,12 @@ impl PublicKey {
         Ok(Self(key))
     }
 
+    /// The key's name: its 64 hexadecimal digits. It is public, so it may be shown and logged.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(&self.to_bytes())
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; PUBLIC_KEY_BYTES] {
@@ -57,6 +63,11 @@ impl PublicKey {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         self.0.verify_strict(message, &signature).is_ok()
     }
+}
+
+/// 32 bytes in hexadecimal digits.
+pub(crate) fn name(bytes: &[u8; PUBLIC_KEY_BYTES]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Signs invitations.

@@ -13,9 +13,11 @@
 mod base45;
 pub mod invitation;
 pub mod key;
+pub mod keyring;
 
 pub use invitation::{
     Invitation, InvitationError, NONCE_BYTES, ParseError, SignedInvitation, TEXT_BYTES_MAX,
     Validity, VerifiedInvitation, VerifyError,
 };
 pub use key::{KeyError, PUBLIC_KEY_BYTES, PublicKey, SEED_BYTES, SigningKey};
+pub use keyring::{Keyring, KeyringError, Refused};

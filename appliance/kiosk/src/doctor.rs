@@ -16,7 +16,7 @@ use vocabulary::ClockQuality;
 use crate::clock::quality;
 use crate::config::{Config, ScreenSink};
 use crate::networks::Networks;
-use crate::rosters::Rosters;
+use crate::rosters::{Listed, Rosters};
 use crate::source::open_camera;
 use crate::store::trouble;
 use crate::trouble::chain;
@@ -158,7 +158,8 @@ fn ledger(config: &Config) -> Finding {
 }
 
 fn rosters(config: &Config) -> Finding {
-    let listed = match Rosters::new(config).list() {
+    let mut rosters = Rosters::new(config);
+    let listed = match rosters.list() {
         Ok(listed) => listed,
         Err(error) => return Finding::Bad(chain(&error)),
     };
@@ -167,10 +168,35 @@ fn rosters(config: &Config) -> Finding {
     }
     let people: usize = listed.iter().map(|of| of.summary.entries).sum();
     let with: usize = listed.iter().map(|of| of.summary.with_reference).sum();
+    let keys = match invitation_keys(&mut rosters, &listed) {
+        Ok(keys) => keys,
+        Err(finding) => return finding,
+    };
     Finding::Good(format!(
-        "{} here, on them {people} people, {with} of these with a reference",
+        "{} here, on them {people} people, {with} of these with a reference; keys of invitations \
+         for {keys} of them",
         listed.len()
     ))
+}
+
+/// For how many meetings invitations can be verified.
+fn invitation_keys(rosters: &mut Rosters, listed: &[Listed]) -> Result<usize, Finding> {
+    let mut with_keys = 0;
+    for of in listed.iter().filter(|of| !of.closed) {
+        let meeting = &of.summary.meeting.id;
+        let (keyring, refused) = rosters
+            .keyring(meeting)
+            .map_err(|error| Finding::Bad(chain(&error)))?;
+        if let Some(refused) = refused.first() {
+            let why = chain(refused);
+            return Err(Finding::Note(format!(
+                "{meeting}: {why}; invitations signed by it are refused: have it replaced in the \
+                 city"
+            )));
+        }
+        with_keys += usize::from(!keyring.is_empty());
+    }
+    Ok(with_keys)
 }
 
 fn clock(_config: &Config) -> Finding {

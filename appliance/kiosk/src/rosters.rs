@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use credential::{Keyring, Refused};
 use ledger::{CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError};
 use seal::KeyStoreError;
 use vocabulary::{DeviceId, FeatureSpace, MeetingId, Roster};
@@ -176,6 +177,21 @@ impl Rosters {
         }
     }
 
+    /// The keys whose invitations are valid at a meeting, and what came as one and is none. Only
+    /// the city brings keys: a meeting of this kiosk's own commands has none.
+    pub fn keyring(
+        &mut self,
+        meeting: &MeetingId,
+    ) -> Result<(Keyring, Vec<Refused>), RostersError> {
+        self.again(|rosters| {
+            let keys = match &rosters.city {
+                Some(city) => city.invitation_keys(meeting)?,
+                None => Vec::new(),
+            };
+            Ok(Keyring::of(keys))
+        })
+    }
+
     fn read_roster(&self, meeting: &MeetingId) -> Result<Option<Roster>, StoreError> {
         if let Some(city) = &self.city
             && let Some(roster) = city.roster(meeting)?
@@ -328,6 +344,29 @@ mod tests {
             (id, summary.generation, of.brought_by, of.closed)
         });
         listed.collect()
+    }
+
+    #[test]
+    fn the_keys_of_a_meeting_come_with_its_roster_and_go_with_it() {
+        let fixture = Fixture::new();
+        let mut rosters = Rosters::new(&fixture.config);
+        let id = MeetingId::new("early").unwrap();
+        assert!(rosters.keyring(&id).unwrap().0.is_empty());
+        let mut sent = sent(roster("early", 1, 1000));
+        let good = credential::SigningKey::from_seed(&[3; 32]).public();
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        sent.invitation_keys = vec![good.to_bytes(), weak];
+        fixture.city().put_roster(&sent, WallTime(2)).unwrap();
+        let (keyring, refused) = rosters.keyring(&id).unwrap();
+        assert_eq!(keyring.key(&good.name()), Ok(&good));
+        assert_eq!((keyring.len(), refused.len()), (1, 1));
+        sent.roster = roster("early", 2, 1000);
+        sent.invitation_keys.clear();
+        fixture.city().put_roster(&sent, WallTime(3)).unwrap();
+        let (keyring, _) = rosters.keyring(&id).unwrap();
+        let unknown = keyring.key(&good.name()).unwrap_err();
+        assert!(unknown.to_string().contains(&good.name()), "{unknown}");
     }
 
     #[test]

@@ -162,6 +162,11 @@ async fn roster(client: &Client, world: &mut World) -> Result<(), String> {
         people == world.opaque.iter().collect::<Vec<_>>(),
         "the roster does not have the {PEOPLE} people by their opaque ids in their order"
     );
+    let invited_by = Hex(world.head_key.verifying_key().to_bytes());
+    check!(
+        roster.invitation_keys.contains(&invited_by),
+        "the meeting's key of invitations does not come with its roster"
+    );
     let key = listed
         .key
         .ok_or("the meeting is on and its key was not released")?;

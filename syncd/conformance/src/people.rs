@@ -6,7 +6,9 @@ use serde_json::json;
 use wire::ProblemType as P;
 use wire::device::Space;
 use wire::enrolment::{People, Person, PutPerson, PutTemplate, Reference};
+use wire::invitation::{InvitationKeys, PutInvitationKeys};
 use wire::meeting::{Attendance, Meeting, MeetingState, Meetings, Role, Roster, RosterEntry};
+use wire::scalar::Hex;
 use wire::{Base64, Hex32};
 
 use crate::client::{Client, Who};
@@ -70,6 +72,11 @@ pub(crate) async fn run(client: &Client, world: &mut World, report: &mut Report)
         "rosters",
         "with an unknown person are refused",
         stranger(client, world).await,
+    );
+    report.add(
+        "invitations",
+        "keys of a meeting are replaced whole, and a weak one is refused",
+        invitation_keys(client, world).await,
     );
 }
 
@@ -361,6 +368,51 @@ async fn roster(client: &Client, world: &World) -> Result<(), String> {
         read.entries == all,
         "the entries or their order were changed"
     );
+    Ok(())
+}
+
+/// Only the meeting's own keys: those of the organisation may be in use.
+async fn invitation_keys(client: &Client, world: &World) -> Result<(), String> {
+    let meeting = format!("/meetings/{}", world.meeting());
+    let path = format!("{meeting}/invitation-keys");
+    let generation = async || -> Result<u64, String> {
+        let meeting: Meeting = client.get(Who::Key, &meeting).await?.expect(200)?.json()?;
+        Ok(meeting.generation)
+    };
+    let key = Hex(world.head_key.verifying_key().to_bytes());
+    let put = |keys: Vec<Hex32>| PutInvitationKeys { keys };
+    let before = generation().await?;
+    let body = put(vec![key]);
+    let first: InvitationKeys = client
+        .put(Who::Key, &path, &body)
+        .await?
+        .expect(200)?
+        .json()?;
+    check!(
+        first.keys.iter().map(|one| one.key).eq([key]),
+        "it has other keys than were put"
+    );
+    let after = generation().await?;
+    check!(after > before, "a new key made no new generation");
+    let again: InvitationKeys = client
+        .put(Who::Key, &path, &body)
+        .await?
+        .expect(200)?
+        .json()?;
+    check!(first == again, "putting it again gave another answer");
+    check!(
+        generation().await? == after,
+        "putting it again made a new generation"
+    );
+    // The neutral element of the curve: everything would be signed by it.
+    let mut weak = Hex([0; 32]);
+    weak.0[0] = 1;
+    client
+        .put(Who::Key, &path, &put(vec![weak]))
+        .await?
+        .problem(P::Unprocessable)?;
+    let read: InvitationKeys = client.get(Who::Key, &path).await?.expect(200)?.json()?;
+    check!(read == first, "what was refused changed the keys");
     Ok(())
 }
 

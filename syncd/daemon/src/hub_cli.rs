@@ -1,6 +1,8 @@
 //! `syncd hub …` and `syncd conformance`: the commands of the city side. Each calls one function of
 //! `hub` and prints what came of it.
 
+mod people;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -223,6 +225,9 @@ enum AdminCommand {
         #[arg(long)]
         organisation: String,
     },
+    /// What people are recognised by.
+    #[command(flatten)]
+    People(people::PeopleCommand),
     /// Replace the hub's authority, in three steps: `begin` makes the next one and tells devices of
     /// it, `switch` (when all have renewed their certificates) lets it sign, `finish` forgets the
     /// one before. Start the hub again after each step.
@@ -458,6 +463,7 @@ fn admin(args: &AdminArgs) -> anyhow::Result<()> {
             }
             println!("start the hub again for this to count");
         }
+        AdminCommand::People(command) => people::run(&hub, command)?,
         AdminCommand::Meetings { organisation } => meetings(&hub, &read(organisation)?)?,
         AdminCommand::CloseMeeting {
             meeting,

@@ -10,7 +10,8 @@ pub use wire::limits::{TOKEN_LASTS, TOKEN_LASTS_MAX};
 
 use crate::hub::Hub;
 use crate::model::{
-    ApiKey, ApiKeyId, Change, Device, KeyRole, Meeting, MeetingQuery, Organisation, Page, Room,
+    ApiKey, ApiKeyId, Change, Device, InvitationKey, KeyChange, KeyRole, Meeting, MeetingQuery,
+    Organisation, Page, Room,
 };
 use crate::secret;
 use crate::store::{Missing, StoreError};
@@ -35,6 +36,15 @@ pub enum AdminError {
     /// A key without any scope could do nothing.
     #[error("a key needs at least one scope")]
     NoScopes,
+    /// A key of invitations is none.
+    #[error("{key} is no key of invitations")]
+    InvitationKey {
+        /// What was given.
+        key: wire::Hex32,
+        /// Why not.
+        #[source]
+        source: credential::KeyError,
+    },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
@@ -282,6 +292,64 @@ pub fn close_meeting(
     let (change, _) = hub
         .store()
         .close_meeting(organisation, meeting, hub.now())?;
+    Ok(change)
+}
+
+/// The keys whose invitations are valid at all meetings of an organisation, or those that a
+/// meeting has beside these.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn invitation_keys(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    meeting: Option<&MeetingId>,
+) -> Result<Vec<InvitationKey>, AdminError> {
+    Ok(hub.store().invitation_keys(organisation, meeting)?)
+}
+
+/// Lets invitations that a key signs be valid, beside those of other keys or instead of those of
+/// one.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn put_invitation_key(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    meeting: Option<&MeetingId>,
+    key: wire::Hex32,
+    instead_of: Option<wire::Hex32>,
+) -> Result<Change, AdminError> {
+    credential::PublicKey::from_bytes(&key.0)
+        .map_err(|source| AdminError::InvitationKey { key, source })?;
+    let change = KeyChange::Put {
+        key: key.0,
+        instead_of: instead_of.map(|key| key.0),
+    };
+    change_keys(hub, organisation, meeting, &change)
+}
+
+/// Lets invitations that a key signed be valid no longer.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn withdraw_invitation_key(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    meeting: Option<&MeetingId>,
+    key: wire::Hex32,
+) -> Result<Change, AdminError> {
+    change_keys(hub, organisation, meeting, &KeyChange::Withdraw(key.0))
+}
+
+fn change_keys(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    meeting: Option<&MeetingId>,
+    change: &KeyChange,
+) -> Result<Change, AdminError> {
+    let store = hub.store();
+    let (change, _) = store.change_invitation_keys(organisation, meeting, change, hub.now())?;
     Ok(change)
 }
 

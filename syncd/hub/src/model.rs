@@ -3,6 +3,7 @@
 
 mod city;
 mod device;
+mod invitation;
 mod meeting;
 mod record;
 mod webhook;
@@ -15,6 +16,7 @@ pub use device::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Device, DeviceCertificate, DeviceKeys,
     Health, KeyRole, KeyRoleError, SecretHash, Token, TokenUse,
 };
+pub use invitation::{InvitationKey, KeyChange};
 pub use meeting::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, DeviceRosterAnswer, Entry, KeptKey, Meeting,
     MeetingPlan, MeetingQuery, MeetingReference, MeetingState, RosterSnapshot, RosterView,

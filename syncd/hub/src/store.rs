@@ -25,11 +25,11 @@ pub use wire::limits::{
 use crate::ingest::Batch;
 use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Cursor, Device, DeviceCertificate,
-    DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health, Ingested, KeptHead,
-    KeptKey, KeptWebhook, Meeting, MeetingPlan, MeetingQuery, MeetingReference, Note, NoteNumber,
-    Organisation, Page, Person, PersonDetails, Position, RecordPage, RevisionInputs, Room,
-    RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals,
-    Webhook, WebhookId, WebhookState,
+    DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health, Ingested,
+    InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan, MeetingQuery,
+    MeetingReference, Note, NoteNumber, Organisation, Page, Person, PersonDetails, Position,
+    RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash, StoreIdentity,
+    StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
 };
 
 /// Whatever keeps what the hub knows. Shared by all threads; callers in async code call it from
@@ -191,28 +191,32 @@ pub trait Store: Send + Sync {
         sealing: &dyn Sealing,
     ) -> Result<KeptKey, StoreError>;
 
-    /// Lets invitations signed by an Ed25519 key be valid at the organisation's meetings; their
-    /// generation grows as with [`Store::put_person`].
+    /// The keys whose invitations are valid at all meetings of an organisation, or those that a
+    /// meeting has of its own; in their order.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] for the organisation; [`StoreError::TooMany`] beyond 16.
-    fn put_invitation_key(
+    /// [`StoreError::Missing`] for the organisation or the meeting.
+    fn invitation_keys(
         &self,
         organisation: &OrganisationId,
-        key: &[u8; 32],
-        now: WallTime,
-    ) -> Result<Change, StoreError>;
+        meeting: Option<&MeetingId>,
+    ) -> Result<Vec<InvitationKey>, StoreError>;
 
-    /// Lets invitations signed by a key be valid no longer.
+    /// Changes the keys whose invitations are valid at all meetings of an organisation, or at one
+    /// meeting beside these. The generation grows of that meeting, or of all as with
+    /// [`Store::put_person`].
     ///
     /// # Errors
-    /// [`StoreError::Missing`] for the organisation.
-    fn delete_invitation_key(
+    /// [`StoreError::Missing`] for the organisation or the meeting; [`Conflict::Closed`],
+    /// [`Conflict::Cancelled`]; [`StoreError::TooMany`] beyond
+    /// [`wire::limits::INVITATION_KEYS_MAX`].
+    fn change_invitation_keys(
         &self,
         organisation: &OrganisationId,
-        key: &[u8; 32],
+        meeting: Option<&MeetingId>,
+        change: &KeyChange,
         now: WallTime,
-    ) -> Result<Change, StoreError>;
+    ) -> Result<(Change, Vec<InvitationKey>), StoreError>;
 
     // Meetings and rosters.
 

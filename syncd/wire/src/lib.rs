@@ -8,6 +8,7 @@
 pub mod device;
 pub mod enrolment;
 pub mod fleet;
+pub mod invitation;
 pub mod limits;
 pub mod meeting;
 pub mod openapi;

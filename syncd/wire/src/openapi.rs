@@ -62,6 +62,8 @@ schemas! {
     PutMeeting: crate::meeting::PutMeeting,
     Roster: crate::meeting::Roster,
     PutRoster: crate::meeting::PutRoster,
+    InvitationKeys: crate::invitation::InvitationKeys,
+    PutInvitationKeys: crate::invitation::PutInvitationKeys,
     Roll: crate::roll::Roll,
     Records: crate::roll::Records,
     Record: crate::roll::Record,

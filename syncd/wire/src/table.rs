@@ -58,6 +58,13 @@ is member), Hình thức (attendance: Khuôn mặt or face, Mã QR or code; empt
 (instead of: an id), Theo văn bản (document), STT (ignored). What is written begins with a mark, \
 has commas, and an apostrophe before a cell that would be a formula; it is read back as it was.";
 
+/// How keys of invitations are changed.
+const INVITATION_KEYS: &str = "\
+The list is replaced whole; the same again changes nothing. A change makes a new generation of \
+every roster that it concerns, and counts at a door when that has come there. To rotate, put the \
+new key beside the old one, and later the list without the old one; to withdraw, put the list \
+without it. The private halves stay with whoever signs: nothing here ever asks for one.";
+
 /// Every operation under [`crate::BASE`].
 pub const OPERATIONS: &[Operation] = &[
     Operation {
@@ -338,6 +345,48 @@ pub const OPERATIONS: &[Operation] = &[
         request: Content::JsonOrCsv("PutRoster"),
         request_bytes_max: ROSTER_BODY_BYTES_MAX,
         answer: Content::Json("Roster"),
+        problems: &[P::NotFound, P::Conflict, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "getInvitationKeys",
+        path: "/invitation-keys",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "The keys whose invitations are valid at all meetings of the organisation.",
+        answer: Content::Json("InvitationKeys"),
+        ..PLAIN
+    },
+    Operation {
+        id: "putInvitationKeys",
+        method: "PUT",
+        path: "/invitation-keys",
+        access: Access::Key(Scope::EnrolmentsWrite),
+        about: "Replaces the keys whose invitations are valid at all meetings of the organisation.",
+        notes: INVITATION_KEYS,
+        request: Content::Json("PutInvitationKeys"),
+        answer: Content::Json("InvitationKeys"),
+        problems: &[P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "getMeetingInvitationKeys",
+        path: "/meetings/{meeting}/invitation-keys",
+        access: Access::Key(Scope::MeetingsRead),
+        about: "The keys whose invitations are valid at this meeting beside the organisation's.",
+        answer: Content::Json("InvitationKeys"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putMeetingInvitationKeys",
+        method: "PUT",
+        path: "/meetings/{meeting}/invitation-keys",
+        access: Access::Key(Scope::EnrolmentsWrite),
+        about: "Replaces the keys whose invitations are valid at this meeting beside the \
+                organisation's.",
+        notes: INVITATION_KEYS,
+        request: Content::Json("PutInvitationKeys"),
+        answer: Content::Json("InvitationKeys"),
         problems: &[P::NotFound, P::Conflict, P::Unprocessable],
         ..PLAIN
     },

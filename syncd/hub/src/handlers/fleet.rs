@@ -115,6 +115,7 @@ fn failed(error: AdminError) -> Failure {
         AdminError::Scope { .. }
         | AdminError::TokenLasts
         | AdminError::NoScopes
+        | AdminError::InvitationKey { .. }
         | AdminError::Random(_) => Failure::internal("a token", &error),
     }
 }

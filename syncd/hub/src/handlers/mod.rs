@@ -6,6 +6,7 @@ mod device;
 mod document;
 mod enrolment;
 mod fleet;
+mod invitations;
 mod live;
 mod meetings;
 mod people;
@@ -65,6 +66,10 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("postCalendar", calendars::post),
     ("getRoster", rosters::get),
     ("putRoster", rosters::put),
+    ("getInvitationKeys", invitations::get),
+    ("putInvitationKeys", invitations::put),
+    ("getMeetingInvitationKeys", invitations::get_of_meeting),
+    ("putMeetingInvitationKeys", invitations::put_of_meeting),
     ("getRoll", rolls::get),
     ("listRecords", records::list),
     ("followRecords", live::follow),

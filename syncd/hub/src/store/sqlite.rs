@@ -11,6 +11,7 @@ mod database;
 mod devices;
 mod doors;
 mod ingest;
+mod invitations;
 mod meetings;
 mod notes;
 mod organisations;
@@ -40,10 +41,10 @@ use crate::ingest::Batch;
 use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Commit, Cursor, Device,
     DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health,
-    Ingested, KeptHead, KeptKey, KeptWebhook, Meeting, MeetingPlan, MeetingQuery, MeetingReference,
-    Note, NoteNumber, Organisation, Page, Person, PersonDetails, Position, RecordPage,
-    RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord,
-    Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
+    Ingested, InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan,
+    MeetingQuery, MeetingReference, Note, NoteNumber, Organisation, Page, Person, PersonDetails,
+    Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash,
+    StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
 };
 
 /// The name of the store's file in a hub's directory.
@@ -305,22 +306,22 @@ impl Store for SqliteStore {
         self.write(|t| organisations::key_or_new(t, organisation, sealing))
     }
 
-    fn put_invitation_key(
+    fn invitation_keys(
         &self,
         organisation: &OrganisationId,
-        key: &[u8; 32],
-        now: WallTime,
-    ) -> Result<Change, StoreError> {
-        self.write(|t| organisations::put_invitation_key(t, organisation, key, now))
+        meeting: Option<&MeetingId>,
+    ) -> Result<Vec<InvitationKey>, StoreError> {
+        self.read(|c| invitations::list(c, organisation, meeting))
     }
 
-    fn delete_invitation_key(
+    fn change_invitation_keys(
         &self,
         organisation: &OrganisationId,
-        key: &[u8; 32],
+        meeting: Option<&MeetingId>,
+        change: &KeyChange,
         now: WallTime,
-    ) -> Result<Change, StoreError> {
-        self.write(|t| organisations::delete_invitation_key(t, organisation, key, now))
+    ) -> Result<(Change, Vec<InvitationKey>), StoreError> {
+        self.write(|t| invitations::change(t, organisation, meeting, change, now))
     }
 
     fn put_meeting(

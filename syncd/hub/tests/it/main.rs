@@ -10,6 +10,7 @@ mod access;
 mod contract;
 mod flow;
 mod hostile;
+mod invitations;
 mod old_clients;
 mod peers;
 mod portraits;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use vocabulary::WallTime;
+use vocabulary::{MeetingId, WallTime};
 
 use super::Case;
 use super::city::{City, HOUR_MS, device, door, entry, meeting, person, plan, room_id, space};
 use super::fixture::START;
-use crate::model::{DeviceRosterAnswer, SubstituteRight};
+use crate::model::{DeviceRosterAnswer, KeyChange, SubstituteRight};
 use crate::store::{Missing, Store, StoreError, WITHDRAWN_AFTER_END};
 
 pub(super) const CASES: &[Case] = &[
@@ -190,9 +190,14 @@ fn roster(store: Arc<dyn Store>) {
     substitute.instead_of = Some(person("CB-1"));
     substitute.document = Some("12/GUQ".to_owned());
     let (_, view) = city.put_roster("GB-1", &[entry("CB-1"), substitute]);
-    city.store
-        .put_invitation_key(&city.organisation, &[6; 32], START)
-        .unwrap();
+    let put = |of: Option<&MeetingId>, keys: &[[u8; 32]]| {
+        let change = KeyChange::Replace(keys.to_vec());
+        city.store
+            .change_invitation_keys(&city.organisation, of, &change, START)
+            .unwrap();
+    };
+    put(None, &[[6; 32]]);
+    put(Some(&meeting("GB-1")), &[[4; 32], [6; 32]]);
     let get = |id: &str, unless| {
         city.store
             .device_roster(&device("kiosk-1"), &meeting(id), unless, START)
@@ -202,7 +207,7 @@ fn roster(store: Arc<dyn Store>) {
         panic!("the roster is there, of another generation");
     };
     let generation = found.roster.generation;
-    assert_eq!(generation, view.generation + 1);
+    assert_eq!(generation, view.generation + 2);
     let decoded = record::decode_roster(&found.roster.bytes).unwrap();
     assert_eq!(
         (decoded.generation(), decoded.entries().len()),
@@ -215,7 +220,7 @@ fn roster(store: Arc<dyn Store>) {
             .iter()
             .all(|copy| copy.person == one.opaque)
     );
-    assert_eq!(found.invitation_keys, [[6; 32]]);
+    assert_eq!(found.invitation_keys, [[4; 32], [6; 32]], "each once");
     let right = SubstituteRight {
         person: two.opaque,
         instead_of: one.opaque,

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use record::{decode_roster, roster_digest};
-use vocabulary::{Attendance, MeetingError, Role, WallTime};
+use vocabulary::{Attendance, MeetingError, MeetingId, Role, WallTime};
 
 use super::Case;
 use super::city::{City, HOUR_MS, door, entry, meeting, person, plan, reference, room_id, space};
 use super::fixture::START;
-use crate::model::{Change, MeetingQuery, MeetingState, PersonDetails};
+use crate::model::{Change, KeyChange, MeetingQuery, MeetingState, PersonDetails};
 use crate::store::{Conflict, Missing, Store, StoreError};
 
 pub(super) const CASES: &[Case] = &[
@@ -21,6 +21,10 @@ pub(super) const CASES: &[Case] = &[
     ("meetings are listed in order of their beginning", pages),
     ("a roster is put whole and refused whole", put_roster),
     ("a generation grows by what a door would see", generations),
+    (
+        "invitation keys are put, rotated and withdrawn, for all meetings and for one",
+        invitation_keys,
+    ),
     ("a canonical roster stays readable", snapshots),
     ("references are copied under the meeting's key", copies),
     ("keys are destroyed with all that they seal", keys),
@@ -272,13 +276,19 @@ fn generations(store: Arc<dyn Store>) {
     };
     grows("no reference any more", 1, &|| delete("CB-1"));
     grows("no reference twice", 0, &|| delete("CB-1"));
-    let key = |key: u8| {
+    let keys = |meeting: Option<&str>, keys: &[u8]| {
+        let meeting = meeting.map(super::city::meeting);
+        let change = KeyChange::Replace(keys.iter().map(|key| [*key; 32]).collect());
         city.store
-            .put_invitation_key(&city.organisation, &[key; 32], START)
+            .change_invitation_keys(&city.organisation, meeting.as_ref(), &change, START)
             .unwrap();
     };
-    grows("an invitation key", 1, &|| key(1));
-    grows("the same invitation key", 0, &|| key(1));
+    grows("an invitation key", 1, &|| keys(None, &[1]));
+    grows("the same invitation key", 0, &|| keys(None, &[1]));
+    grows("two more at once", 1, &|| keys(None, &[3, 2, 1]));
+    grows("no more of one", 1, &|| keys(None, &[3, 1]));
+    grows("one of its own", 1, &|| keys(Some("GB-1"), &[4]));
+    grows("that one again", 0, &|| keys(Some("GB-1"), &[4, 4]));
     grows("reading", 0, &|| {
         city.store
             .roster_snapshot(&city.organisation, &meeting("GB-1"), None, START)
@@ -290,6 +300,68 @@ fn generations(store: Arc<dyn Store>) {
         drop(city.put_roster("GB-1", &[by_code.clone()]))
     });
     grows("a reference that is not used", 0, &|| face("CB-1", 0.9, 0));
+}
+
+fn invitation_keys(store: Arc<dyn Store>) {
+    let city = City::new(store);
+    city.put_meeting(&plan("GB-1", 0));
+    let id = meeting("GB-1");
+    let change = |of: Option<&MeetingId>, change: KeyChange, hours: i64| {
+        let now = WallTime(START.0 + hours * HOUR_MS);
+        city.store
+            .change_invitation_keys(&city.organisation, of, &change, now)
+    };
+    let put = |key: u8, instead_of: Option<u8>| KeyChange::Put {
+        key: [key; 32],
+        instead_of: instead_of.map(|key| [key; 32]),
+    };
+    let (made, keys) = change(None, put(5, None), 1).unwrap();
+    assert_eq!((made, keys.len()), (Change::Made, 1));
+    let (again, same) = change(None, put(5, None), 2).unwrap();
+    assert_eq!(
+        (again, same),
+        (Change::Same, keys.clone()),
+        "since as before"
+    );
+    assert_eq!(keys[0].since, Some(WallTime(START.0 + HOUR_MS)));
+    let (rotated, keys) = change(None, put(6, Some(5)), 3).unwrap();
+    assert_eq!(
+        (rotated, keys[0].key, keys.len()),
+        (Change::Changed, [6; 32], 1)
+    );
+    let (own, keys) = change(Some(&id), put(7, None), 4).unwrap();
+    assert_eq!((own, keys[0].key, keys.len()), (Change::Made, [7; 32], 1));
+    let list = |of| city.store.invitation_keys(&city.organisation, of);
+    assert_eq!(list(None).unwrap()[0].key, [6; 32]);
+    assert_eq!(list(Some(&id)).unwrap(), keys);
+    let (gone, keys) = change(None, KeyChange::Withdraw([6; 32]), 5).unwrap();
+    assert_eq!((gone, keys.len()), (Change::Changed, 0));
+    let (gone, _) = change(None, KeyChange::Withdraw([6; 32]), 6).unwrap();
+    assert_eq!(gone, Change::Same);
+    let many = KeyChange::Replace((0..=16).map(|key| [key; 32]).collect());
+    assert!(matches!(
+        change(None, many, 7),
+        Err(StoreError::TooMany { .. })
+    ));
+    let nowhere = meeting("GB-9");
+    for found in [
+        list(Some(&nowhere)).map(drop),
+        change(Some(&nowhere), put(1, None), 8).map(drop),
+    ] {
+        assert!(matches!(
+            found,
+            Err(StoreError::Missing(Missing::Meeting(_)))
+        ));
+    }
+    city.store
+        .close_meeting(&city.organisation, &id, START)
+        .unwrap();
+    assert_eq!(change(Some(&id), put(7, None), 9).unwrap().0, Change::Same);
+    let late = change(Some(&id), KeyChange::Withdraw([7; 32]), 9);
+    assert!(matches!(
+        late,
+        Err(StoreError::Conflict(Conflict::Closed(_)))
+    ));
 }
 
 fn snapshots(store: Arc<dyn Store>) {

@@ -11,7 +11,7 @@ use super::convert::{self, signed};
 use super::devices::{self, DeviceRow};
 use super::meetings::{self, MeetingRow};
 use super::rosters::{self, Read};
-use super::{organisations, references};
+use super::{invitations, references};
 use crate::model::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, DeviceRosterAnswer, MeetingState, Withdrawal,
 };
@@ -297,7 +297,7 @@ fn fill(
         roster,
         key,
         references: references::copies(c, row.number)?,
-        invitation_keys: organisations::invitation_keys(c, row.organisation)?,
+        invitation_keys: invitations::valid_at(c, row.organisation, row.number)?,
         substitutes: rosters::substitutes(c, row.number)?,
     }))
 }

@@ -8,7 +8,7 @@ use wire::limits::INVITATION_KEYS_MAX;
 
 use super::convert::{self, Numbered};
 use super::database::damaged;
-use super::{meetings, people};
+use super::people;
 use crate::model::{ApiKey, ApiKeyId, Change, KeptKey, MeetingState, Organisation, Room};
 use crate::store::{
     Conflict, DOORS_MAX, Missing, ORGANISATIONS_MAX, ROOMS_MAX, Sealing, StoreError,
@@ -303,55 +303,6 @@ pub(super) fn scope(id: &OrganisationId) -> Scope {
         organisation: id.clone(),
         meeting: None,
     }
-}
-
-pub(super) fn put_invitation_key(
-    c: &Connection,
-    organisation: &OrganisationId,
-    key: &[u8; 32],
-    now: WallTime,
-) -> Result<Change, StoreError> {
-    let number = number(c, organisation)?;
-    if invitation_keys(c, number)?.contains(key) {
-        return Ok(Change::Same);
-    }
-    let count = "SELECT count(*) FROM invitation_key WHERE organisation = ?1";
-    below(c, "invitation keys", INVITATION_KEYS_MAX, count, [number])?;
-    c.prepare_cached("INSERT INTO invitation_key (organisation, key) VALUES (?1, ?2)")?
-        .execute(params![number, key])?;
-    meetings::advance_all(c, number, now)?;
-    Ok(Change::Made)
-}
-
-pub(super) fn delete_invitation_key(
-    c: &Connection,
-    organisation: &OrganisationId,
-    key: &[u8; 32],
-    now: WallTime,
-) -> Result<Change, StoreError> {
-    let number = number(c, organisation)?;
-    let deleted = c
-        .prepare_cached("DELETE FROM invitation_key WHERE organisation = ?1 AND key = ?2")?
-        .execute(params![number, key])?;
-    if deleted == 0 {
-        return Ok(Change::Same);
-    }
-    meetings::advance_all(c, number, now)?;
-    Ok(Change::Changed)
-}
-
-pub(super) fn invitation_keys(
-    c: &Connection,
-    organisation: i64,
-) -> Result<Vec<[u8; 32]>, StoreError> {
-    let mut statement =
-        c.prepare_cached("SELECT key FROM invitation_key WHERE organisation = ?1 ORDER BY key")?;
-    let mut rows = statement.query([organisation])?;
-    let mut keys = Vec::new();
-    while let Some(row) = rows.next()? {
-        keys.push(convert::bytes(row, 0, "invitation_key.key")?);
-    }
-    Ok(keys)
 }
 
 pub(super) fn put_api_key(c: &Connection, key: &ApiKey) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@
 //! spaces between, which no id has.
 
 /// The steps; the file's `user_version` counts those done.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS];
 
 /// Where records are delivered to, how far each has been, and who has it in hand until when.
 const WEBHOOKS: &str = "
@@ -24,6 +24,22 @@ CREATE TABLE webhook (
     leased_ms INTEGER,
     PRIMARY KEY (organisation, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Keys of invitations of single meetings too, and since when each counts. Meeting 0 is all of the
+/// organisation's.
+const INVITATION_KEYS: &str = "
+ALTER TABLE invitation_key RENAME TO invitation_key_before;
+CREATE TABLE invitation_key (
+    organisation INTEGER NOT NULL,
+    meeting INTEGER NOT NULL,
+    key BLOB NOT NULL CHECK (length(key) = 32),
+    since_ms INTEGER,
+    PRIMARY KEY (organisation, meeting, key)
+) STRICT, WITHOUT ROWID;
+INSERT INTO invitation_key (organisation, meeting, key)
+    SELECT organisation, 0, key FROM invitation_key_before;
+DROP TABLE invitation_key_before;
 ";
 
 const FIRST: &str = "
