@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use record::Text;
-use vocabulary::{DeviceId, Direction, DoorId, Epoch};
+use vocabulary::{DeviceId, Direction, DoorId, Epoch, PersonId};
 
 /// Most check-ins and check-outs that may wait for the ledger at once: as many as a frame can have
 /// tracks. When the ledger is that far behind, more are refused and their people told so.
@@ -52,12 +52,26 @@ pub struct SessionConfig {
     pub release: DoorRelease,
     /// What a face is good for.
     pub face: FaceMode,
+    /// Who attends for whom. A right of somebody who is not on the roster, or for somebody who is
+    /// not, is passed over; of several of one person the first counts.
+    pub substitutes: Vec<Substitute>,
     /// The version of the rules of decision, for the records.
     pub policy: u32,
     /// The version of the program, for the records.
     pub software: Text,
     /// How long things last.
     pub timings: Timings,
+}
+
+/// Somebody attends for somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substitute {
+    /// Who comes.
+    pub person: PersonId,
+    /// For whom.
+    pub instead_of: PersonId,
+    /// By which document, for the records.
+    pub document: Text,
 }
 
 /// What opens the door.

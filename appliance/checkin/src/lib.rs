@@ -61,7 +61,12 @@
 //! [`Session::trouble`] says why until something is written again. What is owed in the meantime
 //! (outcomes, the fault itself) is kept and tried one at a time.
 //!
-//! Substitutes, citizen cards, a secretary's own entries and a roster replaced while people stand
+//! # Substitutes
+//!
+//! Who attends for somebody else is called by their own face or code. Their check-in says for whom
+//! and by which document, and the greeting has the other's name as well.
+//!
+//! Citizen cards, a secretary's own entries and a roster replaced while people stand
 //! at the door have no input yet.
 
 mod book;
@@ -78,7 +83,7 @@ mod tests;
 pub use config::{
     DoorRelease, FaceMode, OWED_MAX, OWED_PENDING_MAX, PASSAGES_PENDING_MAX, PENDING_MAX,
     REFUSALS_PENDING_MAX, REFUSALS_PER_MINUTE_MAX, RELEASES_MAX, SHOWING_MAX, SUBJECTS_MAX,
-    SessionConfig, Timings,
+    SessionConfig, Substitute, Timings,
 };
 pub use port::{
     AppendFailure, Command, Greeting, GreetingKind, Input, Notice, NoticeKind, Observation, Token,

@@ -124,6 +124,8 @@ pub enum AppendFailure {
 pub struct Greeting {
     /// Who, and how to call them.
     pub delegate: Delegate,
+    /// For whom they attend, where it is not for themselves.
+    pub instead_of: Option<Delegate>,
     /// Whether another on the roster bears the same name: then the unit is said too.
     pub shared_name: bool,
     /// For what.

@@ -100,7 +100,7 @@ impl Session {
     ) -> Self {
         let records: Vec<&Record> = records.into_iter().collect();
         let roll = Roll::of(&roster, records.iter().copied());
-        let book = Book::new(roster);
+        let book = Book::new(roster, &config.substitutes);
         let mut owed = Owed::default();
         restore::unanswered(&book, &config, &records)
             .into_iter()
@@ -426,8 +426,8 @@ impl Session {
         match self.config.direction {
             Direction::In => Body::CheckIn(CheckIn {
                 context,
+                substitute: self.book.substitution(&person).cloned(),
                 person,
-                substitute: None,
                 direction: Direction::In,
                 means,
                 assurance,

@@ -140,7 +140,7 @@ fn welcome(showing: &Showing, zone: &TimeZone) -> Option<Welcome> {
         Shown::Greeting(greeting) => match greeting.kind {
             GreetingKind::Welcome | GreetingKind::Farewell => Some(Welcome {
                 person: person(&greeting.delegate, greeting.shared_name),
-                substitute_for: None,
+                substitute_for: greeting.instead_of.as_ref().map(|of| of.name.clone()),
                 recorded_at: Some(time_of_day(greeting.at.wall, zone)),
             }),
             GreetingKind::AlreadyCalled | GreetingKind::AlreadyLeft => None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use checkin::AppendFailure;
+use checkin::{AppendFailure, Substitute};
 use ledger::Appended;
 use record::Record;
 use vocabulary::{Digest, Meeting, MeetingId, Roster};
@@ -106,6 +106,8 @@ pub struct LoadedMeeting {
     pub edition: Edition,
     /// Against whom faces are compared.
     pub target: Arc<Target>,
+    /// Who attends for whom.
+    pub substitutes: Vec<Substitute>,
     /// What was recorded before, by this or an earlier run.
     pub records: Vec<Record>,
 }

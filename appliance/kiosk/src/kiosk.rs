@@ -606,6 +606,7 @@ impl Kiosk {
             } else {
                 FaceMode::Proposes
             },
+            substitutes: loaded.substitutes,
             policy: POLICY_VERSION,
             software: Text::clipped(concat!("kiosk ", env!("CARGO_PKG_VERSION"))),
             timings: Timings::default(),

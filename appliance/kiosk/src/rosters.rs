@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use credential::{Keyring, Refused};
-use ledger::{CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError};
+use ledger::{CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError, SubstituteRight};
 use seal::KeyStoreError;
 use vocabulary::{DeviceId, FeatureSpace, MeetingId, Roster};
 
@@ -57,6 +57,17 @@ pub struct Listed {
     pub closed: bool,
     /// Who brought it.
     pub brought_by: BroughtBy,
+}
+
+/// A meeting's roster with what is of the same generation.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The roster.
+    pub roster: Roster,
+    /// Its references in one feature space.
+    pub references: References,
+    /// Who may attend for whom. Only the city says so.
+    pub substitutes: Vec<SubstituteRight>,
 }
 
 /// By which it is seen whether anything changed.
@@ -154,12 +165,13 @@ impl Rosters {
         self.again(|rosters| rosters.read_roster(meeting))
     }
 
-    /// The roster of a meeting and its references in one feature space, of one generation.
+    /// The roster of a meeting, its references in one feature space and its substitutes, of one
+    /// generation.
     pub fn load(
         &mut self,
         meeting: &MeetingId,
         space: &FeatureSpace,
-    ) -> Result<Option<(Roster, References)>, RostersError> {
+    ) -> Result<Option<Loaded>, RostersError> {
         let mut reads = 0;
         loop {
             let before = self.version()?;
@@ -168,7 +180,15 @@ impl Rosters {
                     return Ok(None);
                 };
                 let references = rosters.read_references(meeting, space)?;
-                Ok(Some((roster, references)))
+                let substitutes = match &rosters.city {
+                    Some(city) => city.substitutes(meeting)?,
+                    None => Vec::new(),
+                };
+                Ok(Some(Loaded {
+                    roster,
+                    references,
+                    substitutes,
+                }))
             })?;
             reads += 1;
             if reads == READS_MAX || self.version()? == before {
@@ -334,6 +354,7 @@ mod tests {
             references: Vec::new(),
             invitation_keys: Vec::new(),
             substitutes: Vec::new(),
+            citizen_cards: Vec::new(),
         }
     }
 
@@ -404,8 +425,8 @@ mod tests {
         changed(&mut rosters);
         let space = FeatureSpace::new("x", Digest([1; 32]));
         let id = MeetingId::new("early").unwrap();
-        let (loaded, _) = rosters.load(&id, &space).unwrap().unwrap();
-        assert_eq!(loaded.generation(), 4);
+        let loaded = rosters.load(&id, &space).unwrap().unwrap();
+        assert_eq!(loaded.roster.generation(), 4);
         city.close(&id, 5).unwrap();
         changed(&mut rosters);
         assert_eq!(shown(&mut rosters), [early(4, true), late()]);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use biometrics::Gallery;
-use checkin::AppendFailure;
+use checkin::{AppendFailure, Substitute};
 use crossbeam_channel::{Receiver, Sender};
 use ledger::{Ledger, LedgerError, LedgerErrorKind, LocalStore, Reader, StoreError};
 use record::{Body, Fault, Part, Record, Text, roster_digest};
@@ -20,7 +20,7 @@ use crate::event::{Edition, Event, Known, LoadedMeeting};
 use crate::keys;
 use crate::networks::Thresholds;
 use crate::perceive::Target;
-use crate::rosters::{BroughtBy, Rosters, RostersError, Version};
+use crate::rosters::{BroughtBy, Loaded, Rosters, RostersError, Version};
 use crate::trouble::Trouble;
 
 /// Most requests that wait; the session itself lets fewer records wait than this.
@@ -139,13 +139,14 @@ impl Store {
     }
 
     fn load(&mut self, meeting: &MeetingId) -> Result<LoadedMeeting, Trouble> {
-        let (roster, edition, target) = self.meetings.load(meeting)?;
+        let (roster, edition, target, substitutes) = self.meetings.load(meeting)?;
         let reader = Reader::open(&self.path).map_err(|error| trouble(&error))?;
         let records = records_of(&reader, meeting).map_err(|error| trouble(&error))?;
         Ok(LoadedMeeting {
             roster,
             edition,
             target: Arc::new(target),
+            substitutes,
             records,
         })
     }
@@ -247,7 +248,10 @@ impl Meetings {
         Ok(known)
     }
 
-    fn load(&mut self, meeting: &MeetingId) -> Result<(Roster, Edition, Target), Trouble> {
+    fn load(
+        &mut self,
+        meeting: &MeetingId,
+    ) -> Result<(Roster, Edition, Target, Vec<Substitute>), Trouble> {
         let compared = self.compared.clone();
         // Whether the key is there is asked first: one that comes meanwhile is seen as news later.
         let known = self.known()?;
@@ -255,7 +259,11 @@ impl Meetings {
         let has_key = known.is_some_and(|known| known.edition.has_key);
         let loaded = self.rosters.load(meeting, &compared.space);
         let loaded = loaded.map_err(|error| rosters_trouble(&error))?;
-        let (roster, found) = loaded.ok_or_else(|| {
+        let Loaded {
+            roster,
+            references: found,
+            substitutes,
+        } = loaded.ok_or_else(|| {
             Trouble::new(
                 TroubleKind::Other,
                 &StoreError::UnknownMeeting(meeting.clone()),
@@ -285,7 +293,12 @@ impl Meetings {
             policy,
             roster: digest,
         };
-        Ok((roster, edition, target))
+        let substitutes = substitutes.into_iter().map(|right| Substitute {
+            person: right.person,
+            instead_of: right.instead_of,
+            document: Text::clipped(&right.document),
+        });
+        Ok((roster, edition, target, substitutes.collect()))
     }
 
     /// Whether a meeting's key is destroyed. A failure is not the door's trouble: it is tried

@@ -44,6 +44,12 @@ const PEOPLE: [(&str, &str, &str); 2] = [
     ),
 ];
 
+/// Who does not come; the first of [`PEOPLE`] attends for them.
+const AWAY: &str = "p0";
+
+/// By which document.
+const DOCUMENT: &str = "Giấy uỷ quyền số 01/UQ-THỬ";
+
 /// Frames of each recording.
 const FRAMES: usize = 15;
 
@@ -189,6 +195,13 @@ impl House {
                 .call("PUT", &path, &self.key, "image/jpeg", picture)?;
             entries.push(json!({ "person": person }));
         }
+        self.put(
+            &format!("people/{AWAY}"),
+            &json!({ "name": "Người Thử Vắng Mặt", "title": "Bà" }),
+        )?;
+        entries.push(json!({ "person": AWAY }));
+        entries[0]["instead_of"] = json!(AWAY);
+        entries[0]["document"] = json!(DOCUMENT);
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis());
@@ -377,6 +390,20 @@ impl House {
             roll.attended == 2,
             "the roll at the hub has {} of 2 people present",
             roll.attended
+        );
+        let row = |id: &str| {
+            let is_it = |row: &&wire::roll::RollRow| {
+                row.person.as_ref().is_some_and(|person| person.0.as_str() == id)
+            };
+            roll.rows.iter().find(is_it)
+        };
+        let (away, substitute) = row(AWAY)
+            .zip(row(PEOPLE[0].0))
+            .context("somebody is missing on the roll")?;
+        ensure!(
+            away.attended && away.substitute.as_ref() == Some(&substitute.opaque),
+            "the roll does not have that {} attended for {AWAY}: {away:?}",
+            PEOPLE[0].0
         );
         println!("the roll at the hub has both people who came");
         Ok(())

@@ -159,7 +159,13 @@ impl Session {
             return;
         };
         standing.greeted = Some(now);
+        let instead_of = self
+            .book
+            .substitution(&claim.person)
+            .and_then(|substitution| self.book.delegate(&substitution.for_person))
+            .map(|(delegate, _)| delegate.clone());
         let greeting = Greeting {
+            instead_of,
             delegate: delegate.clone(),
             shared_name,
             kind,

@@ -68,6 +68,7 @@ pub(super) fn config() -> SessionConfig {
         direction: Direction::In,
         release: DoorRelease::Relay,
         face: FaceMode::Decides,
+        substitutes: Vec::new(),
         policy: 1,
         software: Text::clipped("test"),
         timings: Timings::default(),
@@ -217,9 +218,13 @@ pub(super) fn text(command: &Command) -> String {
         Command::Append { token, body, .. } => format!("append {token}: {}", body_text(body)),
         Command::Release { of } => format!("release {of}"),
         Command::Greet(greeting) => format!(
-            "{:?} {} {}{}",
+            "{:?} {}{} {}{}",
             greeting.kind,
             greeting.delegate.person,
+            greeting
+                .instead_of
+                .as_ref()
+                .map_or(String::new(), |of| format!(" for {}", of.person)),
             since(&greeting.at),
             track_text(greeting.track),
         ),
@@ -257,12 +262,16 @@ fn body_text(body: &Body) -> String {
     match body {
         Body::CheckIn(CheckIn {
             person,
+            substitute,
             means,
             assurance,
             comparison,
             ..
         }) => format!(
-            "in {person} {means:?} {assurance:?}{}",
+            "in {person}{} {means:?} {assurance:?}{}",
+            substitute.as_ref().map_or(String::new(), |of| {
+                format!(" for {} by {}", of.for_person, of.document.as_str())
+            }),
             compared(comparison)
         ),
         Body::CheckOut(CheckOut {

@@ -9,7 +9,7 @@ use super::fixture::{
 };
 use crate::{
     Command, DoorRelease, FaceMode, GreetingKind, Headcount, Input, REFUSALS_PER_MINUTE_MAX,
-    Session, Shown,
+    Session, Shown, Substitute,
 };
 
 /// What a session shows, as texts.
@@ -112,6 +112,48 @@ fn a_record_says_under_which_circumstances() {
     let comparison = check_in.comparison.as_ref().unwrap();
     assert_eq!((comparison.threshold.value(), comparison.frames), (0.5, 3));
     assert_eq!(comparison.space.name(), "test");
+}
+
+#[test]
+fn a_substitute_is_recorded_and_greeted_for_whom_they_attend() {
+    let right = |person_id: &str, instead_of: &str| Substitute {
+        person: person(person_id),
+        instead_of: person(instead_of),
+        document: record::Text::clipped("12/GUQ"),
+    };
+    let mut door = Door::new(|config| {
+        config.substitutes = vec![
+            right("A", "C"),
+            // A second right of one person, and such of and for people who are not expected or
+            // are one and the same, count for nothing.
+            right("A", "Q"),
+            right("X", "C"),
+            right("B", "X"),
+            right("P0", "P0"),
+        ];
+    });
+    door.check(&[
+        (
+            100,
+            face(1, "A"),
+            &["append 1: in A for C by 12/GUQ Face Compared 0.600"],
+        ),
+        (
+            150,
+            appended(1, 7),
+            &["release 7", "Welcome A for C at 100 (track 1)"],
+        ),
+        (200, face(2, "B"), &["append 2: in B Face Compared 0.600"]),
+        (300, face(3, "P0"), &["append 3: in P0 Face Compared 0.600"]),
+        // By a code as well as by face.
+        (20_000, code("A", 1), &["release 7", "AlreadyCalled A for C at 100"]),
+    ]);
+    let mut by_code = Door::new(|config| config.substitutes = vec![right("Q", "C")]);
+    by_code.check(&[(
+        100,
+        code("Q", 1),
+        &["append 1: in Q for C by 12/GUQ Invitation Possession"],
+    )]);
 }
 
 #[test]

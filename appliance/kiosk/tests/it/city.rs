@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beside::{FromDaemon, FromKiosk, Trouble};
-use ledger::{CityReference, CityRoster, CityStore, LocalReader};
+use ledger::{CityReference, CityRoster, CityStore, LocalReader, SubstituteRight};
 use seal::{
     DataKey, FileKeyStore, KeyId, KeyStore, Scope, TemplateBinding, WrapBinding, seal_template,
     wrap,
 };
-use vocabulary::{DeviceId, MeetingId, WallTime};
+use vocabulary::{DeviceId, MeetingId, PersonId, WallTime};
 
 use crate::kit::{DEVICE, Kit, is_set_up};
 use crate::portraits::delegate_stays;
-use crate::setting::{DELEGATE, MEETING, presence, ready, run};
+use crate::setting::{DELEGATE, MEETING, presence, ready, roll, run};
 
 /// Longest wait for what a running kiosk does at its start.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -25,17 +25,28 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// A kiosk whose one meeting came from the city: what [`ready`] has, sealed and wrapped anew as a
 /// hub does, and no roster of its own.
 fn from_city() -> (Kit, CityStore) {
+    from_city_with(&[])
+}
+
+/// The same, where somebody attends for somebody else.
+fn from_city_with(substitutes: &[SubstituteRight]) -> (Kit, CityStore) {
     let mut kit = ready();
     let city = kit.path("city.db");
     kit.city = format!("database = {:?}", city.to_str().unwrap());
     let keys = Arc::new(FileKeyStore::open(&kit.data().join("device.key")).unwrap());
     let mut store = CityStore::open(&city).unwrap();
-    fill(&mut store, &kit.data().join("local.db"), &keys);
+    let local = kit.data().join("local.db");
+    fill(&mut store, &local, &keys, substitutes);
     std::fs::remove_file(kit.data().join("local.db")).unwrap();
     (kit, store)
 }
 
-fn fill(store: &mut CityStore, local: &Path, keys: &Arc<FileKeyStore>) {
+fn fill(
+    store: &mut CityStore,
+    local: &Path,
+    keys: &Arc<FileKeyStore>,
+    substitutes: &[SubstituteRight],
+) {
     let device = DeviceId::new(DEVICE).unwrap();
     let local = LocalReader::open(local, &device, keys.clone()).unwrap();
     let meeting = MeetingId::new(MEETING).unwrap();
@@ -71,7 +82,8 @@ fn fill(store: &mut CityStore, local: &Path, keys: &Arc<FileKeyStore>) {
         key: id,
         references: references.collect(),
         invitation_keys: Vec::new(),
-        substitutes: Vec::new(),
+        substitutes: substitutes.to_vec(),
+        citizen_cards: Vec::new(),
     };
     store.put_roster(&sent, WallTime(1)).unwrap();
     let binding = WrapBinding {
@@ -98,6 +110,40 @@ fn a_meeting_that_the_city_sent_is_held() {
     let present = presence(&kit);
     let delegate = present.iter().find(|(id, _)| id == DELEGATE).unwrap();
     assert_eq!(delegate.1, "present", "{present:?}");
+}
+
+#[test]
+fn a_substitute_s_face_fills_the_seat_of_whom_they_attend_for() {
+    if !is_set_up() {
+        return;
+    }
+    let person = |id: &str| PersonId::new(id).unwrap();
+    let document = "Giấy uỷ quyền số 01/UQ-MẪU";
+    let right = SubstituteRight {
+        person: person(DELEGATE),
+        instead_of: person("CB-003"),
+        document: document.to_owned(),
+    };
+    let (kit, _store) = from_city_with(&[right]);
+    run(&kit).done();
+    assert!(kit.showed("welcome"), "{:?}", kit.scenes());
+    let export = kit.run(&["ledger", "export"]).done();
+    let check_ins: Vec<serde_json::Value> = export
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|record: &serde_json::Value| record.to_string().contains(document))
+        .collect();
+    let [check_in] = check_ins.as_slice() else {
+        panic!("one check-in names the document: {export}");
+    };
+    let text = check_in.to_string();
+    assert!(text.contains(r#""for":"CB-003""#), "{text}");
+    let roll = roll(&kit);
+    let people = roll["people"].as_array().unwrap();
+    let row = |id: &str| people.iter().find(|row| row["id"] == id).unwrap();
+    assert_eq!(row("CB-003")["presence"], "present", "{roll}");
+    assert!(row("CB-003").to_string().contains(document), "{roll}");
+    assert_ne!(row(DELEGATE)["presence"], "present", "{roll}");
 }
 
 #[test]
