@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use credential::{Keyring, Refused};
-use ledger::{CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError, SubstituteRight};
+use ledger::{
+    CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError,
+    SubstituteRight,
+};
 use seal::KeyStoreError;
 use vocabulary::{DeviceId, FeatureSpace, MeetingId, Roster};
 

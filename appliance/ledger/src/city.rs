@@ -22,7 +22,8 @@ use crate::shelf::{check_generation, faces, insert_reference, insert_roster};
 use crate::store::{REFERENCES_PER_PERSON_MAX, StoreError};
 pub use reader::CityReader;
 pub use types::{
-    CityMeeting, CityReference, CityRoster, Held, Holding, Put, SubstituteRight, Watermark,
+    CardHolder, CityCard, CityMeeting, CityReference, CityRoster, Held, Holding, Put,
+    SubstituteRight, Watermark,
 };
 
 /// Most keys whose invitations one meeting accepts: those of some organisers, and their
@@ -45,7 +46,8 @@ pub const WITHDRAWN_MAX: usize = 10_000;
 const CITY: Purpose = Purpose {
     name: "a store of what the city sent",
     application_id: 0x4444_4354,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE wrapped_key (
             organisation TEXT NOT NULL,
             meeting TEXT NOT NULL,
@@ -111,7 +113,16 @@ const CITY: Purpose = Purpose {
             id INTEGER PRIMARY KEY CHECK (id = 1),
             last_ms INTEGER NOT NULL
         ) STRICT;
-    "],
+    ",
+        "
+        CREATE TABLE citizen_card (
+            meeting TEXT NOT NULL,
+            person TEXT NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            PRIMARY KEY (meeting, person)
+        ) STRICT, WITHOUT ROWID;
+    ",
+    ],
     mode: 0o640,
     secure_delete: true,
 };
@@ -144,8 +155,8 @@ impl CityStore {
     /// # Errors
     /// [`StoreError::Conflict`] when another roster has this generation;
     /// [`StoreError::OtherOrganisation`]; [`StoreError::TooManyMeetings`];
-    /// [`StoreError::NotByFace`], [`StoreError::TooManyReferences`], [`StoreError::TooMuch`] when
-    /// it is not one that a city may send; [`StoreError::Database`]. Nothing was changed then.
+    /// [`StoreError::NotByFace`], [`StoreError::TooManyReferences`], [`StoreError::TooMuch`],
+    /// [`StoreError::CardOfNobody`] when it is not one that a city may send; [`StoreError::Database`]. Nothing was changed then.
     pub fn put_roster(&mut self, sent: &CityRoster, now: WallTime) -> Result<Put, StoreError> {
         check(sent)?;
         let (transaction, path) = self.file.begin()?;
@@ -295,6 +306,7 @@ impl CityStore {
         for statement in [
             "DELETE FROM wrapped_key WHERE meeting = ?1",
             "DELETE FROM meeting_reference WHERE meeting = ?1",
+            "DELETE FROM citizen_card WHERE meeting = ?1",
         ] {
             transaction
                 .execute(statement, [meeting.as_str()])
@@ -509,6 +521,17 @@ fn check(sent: &CityRoster) -> Result<(), StoreError> {
             });
         }
     }
+    let entries = sent.roster.entries().iter();
+    let people: HashSet<_> = entries.map(|entry| &entry.delegate.person).collect();
+    let mut holders = HashSet::new();
+    for CityCard { person, .. } in &sent.citizen_cards {
+        if !people.contains(person) || !holders.insert(person) {
+            return Err(StoreError::CardOfNobody {
+                meeting: meeting.clone(),
+                person: person.clone(),
+            });
+        }
+    }
     let label = vocabulary::meeting::LABEL_BYTES_MAX;
     for SubstituteRight { document, .. } in &sent.substitutes {
         if document.len() > label {
@@ -564,6 +587,11 @@ fn insert_rest(
             right.document
         ])?;
     }
+    let mut statement = transaction
+        .prepare_cached("INSERT INTO citizen_card (meeting, person, hash) VALUES (?1, ?2, ?3)")?;
+    for card in sent.citizen_cards.iter().filter(|_| !closed) {
+        statement.execute(params![of.as_str(), card.person.as_str(), card.hash.0])?;
+    }
     Ok(())
 }
 
@@ -575,6 +603,7 @@ fn remove_sent(connection: &Connection, meeting: &MeetingId) -> Result<(), rusql
         "DELETE FROM meeting_reference WHERE meeting = ?1",
         "DELETE FROM invitation_key WHERE meeting = ?1",
         "DELETE FROM substitute WHERE meeting = ?1",
+        "DELETE FROM citizen_card WHERE meeting = ?1",
     ] {
         connection.execute(statement, [meeting.as_str()])?;
     }

@@ -15,9 +15,9 @@ mod store;
 mod verify;
 
 pub use city::{
-    CityMeeting, CityReader, CityReference, CityRoster, CityStore, Held, Holding,
-    INVITATION_KEYS_MAX, Put, SET_ASIDE_MAX, SUBSTITUTES_MAX, SubstituteRight, WITHDRAWN_MAX,
-    Watermark,
+    CardHolder, CityCard, CityMeeting, CityReader, CityReference, CityRoster, CityStore, Held,
+    Holding, INVITATION_KEYS_MAX, Put, SET_ASIDE_MAX, SUBSTITUTES_MAX, SubstituteRight,
+    WITHDRAWN_MAX, Watermark,
 };
 pub use error::{LedgerError, LedgerErrorKind};
 pub use journal::{Appended, BATCH_RECORDS_MAX, Ledger, Tail};

@@ -107,21 +107,7 @@ impl Shelf {
             .connection
             .unchecked_transaction()
             .map_err(sqlite)?;
-        let organisation: String = snapshot
-            .query_row(
-                "SELECT organisation FROM roster WHERE meeting = ?1",
-                [meeting.as_str()],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(sqlite)?
-            .ok_or_else(|| StoreError::UnknownMeeting(meeting.clone()))?;
-        let organisation = OrganisationId::new(&organisation)
-            .map_err(|source| LedgerError::corrupt(self.file.path(), source))?;
-        let scope = Scope {
-            organisation,
-            meeting: Some(meeting.clone()),
-        };
+        let scope = read_scope(&snapshot, self.file.path(), meeting)?;
         let keys = self.keys.as_ref();
         let mut opened = References {
             references: Vec::new(),
@@ -150,6 +136,21 @@ impl Shelf {
         )?;
         self.file.check()?;
         Ok(opened)
+    }
+
+    /// A meeting's key and what it seals; none where it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownMeeting`]; [`StoreError::Seal`] when it does not open on this device;
+    /// [`StoreError::Database`].
+    pub(crate) fn meeting_key(
+        &self,
+        meeting: &MeetingId,
+    ) -> Result<Option<(Scope, DataKey)>, StoreError> {
+        let (file, keys) = (&self.file, self.keys.as_ref());
+        let scope = read_scope(&file.connection, file.path(), meeting)?;
+        let key = read_key(&file.connection, file.path(), &self.device, keys, &scope)?;
+        Ok(key.map(|key| (scope, key)))
     }
 
     fn decode(&self, bytes: &[u8], digest: Digest) -> Result<Roster, StoreError> {
@@ -202,6 +203,29 @@ pub(crate) fn read_reference_rows(
         })?;
     }
     Ok(())
+}
+
+/// What the key of a meeting seals whose roster is here.
+fn read_scope(
+    connection: &Connection,
+    path: &Path,
+    meeting: &MeetingId,
+) -> Result<Scope, StoreError> {
+    let organisation: String = connection
+        .query_row(
+            "SELECT organisation FROM roster WHERE meeting = ?1",
+            [meeting.as_str()],
+            |row| row.get(0),
+        )
+        .optional()
+        .map_err(|error| LedgerError::sqlite(path, error))?
+        .ok_or_else(|| StoreError::UnknownMeeting(meeting.clone()))?;
+    let organisation =
+        OrganisationId::new(&organisation).map_err(|source| LedgerError::corrupt(path, source))?;
+    Ok(Scope {
+        organisation,
+        meeting: Some(meeting.clone()),
+    })
 }
 
 /// Reads and unwraps the key of a scope, where there is one.

@@ -12,19 +12,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger::{
-    CityMeeting, CityReader, CityReference, CityRoster, CityStore, Holding, INVITATION_KEYS_MAX,
-    LedgerError, Put, REFERENCES_PER_PERSON_MAX, Reader, StoreError, SubstituteRight, Watermark,
+    CardHolder, CityCard, CityMeeting, CityReader, CityReference, CityRoster, CityStore, Holding,
+    INVITATION_KEYS_MAX, LedgerError, Put, REFERENCES_PER_PERSON_MAX, Reader, StoreError,
+    SubstituteRight, Watermark,
 };
 use seal::{
     DataKey, DevicePublicKey, KeyId, KeyStore, MemoryKeyStore, Scope, TemplateBinding, WrapBinding,
-    WrappedKey, seal_template, wrap,
+    WrappedKey, card_hash, seal_template, wrap,
 };
 use support::cut::{Files, Random, directory, mix};
 use support::{at, body, device, open, other_process, task};
 use tempfile::TempDir;
 use vocabulary::{
-    Attendance, Delegate, Digest, Epoch, FeatureSpace, Meeting, MeetingId, OrganisationId,
-    PersonId, ReferenceId, Role, RoomId, Roster, RosterEntry, Sequence, Template, WallTime,
+    Attendance, CardNumber, Delegate, Digest, Epoch, FeatureSpace, Meeting, MeetingId,
+    OrganisationId, PersonId, ReferenceId, Role, RoomId, Roster, RosterEntry, Sequence, Template,
+    WallTime,
 };
 
 /// How many random mixtures of each power cut are tried.
@@ -93,6 +95,10 @@ impl City {
                 instead_of: person(1),
                 document: "12/GUQ".to_owned(),
             }],
+            citizen_cards: vec![CityCard {
+                person: person(1),
+                hash: card_hash(&self.key, &scope(), &card("001099000001")),
+            }],
         }
     }
 
@@ -112,6 +118,10 @@ impl City {
             sealed,
         }
     }
+}
+
+fn card(number: &str) -> CardNumber {
+    CardNumber::new(number).unwrap()
 }
 
 fn organisation() -> OrganisationId {
@@ -206,6 +216,52 @@ fn a_roster_arrives_whole_with_all_that_belongs_to_it() {
     let held = store.held().unwrap();
     assert_eq!((held[0].generation, held[0].key), (3, Some(city.key_id)));
     assert_eq!(held[0].holding, Holding::Roster);
+}
+
+#[test]
+fn a_citizen_card_is_known_again_while_the_meeting_s_key_is_here() {
+    let city = City::new();
+    let mut store = city.open();
+    let mut sent = city.roster(3, 3);
+    put(&mut store, &sent);
+    let reader = city.read();
+    let check = |number: &str, expect: CardHolder| {
+        let found = reader.card_holder(&meeting(), &card(number)).unwrap();
+        assert_eq!(found, expect, "{number}");
+    };
+    check("001099000001", CardHolder::NoKey);
+    city.put_key(&mut store);
+    check("001099000001", CardHolder::Person(person(1)));
+    check("001099000002", CardHolder::Unknown);
+    let unknown = reader.card_holder(&MeetingId::new("GB-9").unwrap(), &card("001099000001"));
+    assert!(matches!(unknown, Err(StoreError::UnknownMeeting(_))));
+    // Two people for whom one number was handed in: the card cannot say which.
+    let hash = sent.citizen_cards[0].hash;
+    let of = |n| CityCard {
+        person: person(n),
+        hash,
+    };
+    sent.roster = city.roster(4, 3).roster;
+    sent.citizen_cards = vec![of(0), of(1)];
+    put(&mut store, &sent);
+    check("001099000001", CardHolder::Several);
+    sent.roster = city.roster(5, 3).roster;
+    sent.citizen_cards.clear();
+    put(&mut store, &sent);
+    check("001099000001", CardHolder::Unknown);
+    sent.roster = city.roster(6, 3).roster;
+    sent.citizen_cards = vec![of(1)];
+    put(&mut store, &sent);
+    store.close(&meeting(), 7).unwrap();
+    check("001099000001", CardHolder::NoKey);
+    let file = std::fs::read(city.path()).unwrap();
+    assert!(!file.windows(32).any(|bytes| bytes == hash.0), "destroyed");
+    for cards in [vec![of(1), of(1)], vec![of(9)]] {
+        sent.roster = city.roster(8, 3).roster;
+        sent.citizen_cards = cards;
+        let refused = store.put_roster(&sent, WallTime(1));
+        assert!(matches!(refused, Err(StoreError::CardOfNobody { .. })));
+    }
 }
 
 #[test]

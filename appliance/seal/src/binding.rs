@@ -13,6 +13,12 @@ const TEMPLATE_FORMAT: &[u8] = b"diemdanh sealed template 1";
 /// The format of wrapped keys.
 const WRAP_FORMAT: &[u8] = b"diemdanh wrapped key 1";
 
+/// The format of sealed documents.
+const DOCUMENT_FORMAT: &[u8] = b"diemdanh sealed document 1";
+
+/// What the keys of citizen cards' hashes are derived for.
+const CARD_FORMAT: &[u8] = b"diemdanh citizen card 1";
+
 /// Whose templates a key seals: those of one meeting, or those of everyone enrolled by an
 /// organisation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +44,53 @@ impl Scope {
         // No id is empty, so an empty field says that there is no meeting.
         let meeting = self.meeting.as_ref().map_or("", MeetingId::as_str);
         field(bytes, meeting.as_bytes());
+    }
+}
+
+impl Scope {
+    /// What the key of citizen cards' hashes is derived for.
+    pub(crate) fn card_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(160);
+        field(&mut bytes, CARD_FORMAT);
+        self.write(&mut bytes);
+        bytes
+    }
+}
+
+/// What a sealed document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document<'a> {
+    /// The number of a citizen card.
+    CitizenCard,
+    /// The portrait that a reference was made from.
+    Portrait(&'a ReferenceId),
+}
+
+/// Which document of whom.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentBinding<'a> {
+    /// Whose documents the key seals.
+    pub scope: &'a Scope,
+    /// The person.
+    pub person: &'a PersonId,
+    /// What it is.
+    pub document: Document<'a>,
+}
+
+impl DocumentBinding<'_> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        field(&mut bytes, DOCUMENT_FORMAT);
+        self.scope.write(&mut bytes);
+        field(&mut bytes, self.person.as_str().as_bytes());
+        match self.document {
+            Document::CitizenCard => field(&mut bytes, b"citizen card"),
+            Document::Portrait(reference) => {
+                field(&mut bytes, b"portrait");
+                field(&mut bytes, reference.as_str().as_bytes());
+            }
+        }
+        bytes
     }
 }
 

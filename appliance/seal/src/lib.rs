@@ -6,12 +6,18 @@
 //! Nothing here logs, and no key, template or random number is ever shown or invented.
 
 mod binding;
+mod card;
+mod document;
 mod key;
 mod store;
 mod template;
 mod wrap;
 
-pub use binding::{Scope, TemplateBinding, WrapBinding};
+pub use binding::{Document, DocumentBinding, Scope, TemplateBinding, WrapBinding};
+pub use card::{CardHash, card_hash};
+pub use document::{
+    DOCUMENT_BYTES_MAX, SEALED_DOCUMENT_BYTES_MAX, SealedDocument, open_document, seal_document,
+};
 pub use key::{DataKey, KeyId};
 pub use store::{FileKeyStore, KEY_FILE_BYTES_MAX, KeyStore, KeyStoreError, MemoryKeyStore};
 pub use template::{SEALED_BYTES_MAX, SealedTemplate, open_template, seal_template};
@@ -45,6 +51,12 @@ pub enum SealError {
         /// Which it should be.
         reference: ReferenceId,
     },
+    /// A sealed document of a person is not what its place says, or the key is another.
+    #[error(
+        "a document of person {0} does not open: it was changed, put in another's place, or \
+         sealed under another key; hand it in again"
+    )]
+    Document(PersonId),
     /// A wrapped key is not for this device, or not the key it should be.
     #[error(
         "the key of {scope} does not open: it was changed, or wrapped for another device or device \

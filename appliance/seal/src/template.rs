@@ -11,11 +11,11 @@ use crate::binding::TemplateBinding;
 use crate::key::DataKey;
 
 /// The first byte of a sealed template: the version of its layout.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 const NONCE_BYTES: usize = 24;
-const TAG_BYTES: usize = 16;
-const HEAD_BYTES: usize = 1 + NONCE_BYTES;
+pub(crate) const TAG_BYTES: usize = 16;
+pub(crate) const HEAD_BYTES: usize = 1 + NONCE_BYTES;
 
 /// Most bytes of a sealed template: the longest template and what the seal adds.
 pub const SEALED_BYTES_MAX: usize =
@@ -57,14 +57,8 @@ pub fn seal_template(
     binding: &TemplateBinding<'_>,
     template: &Template,
 ) -> Result<SealedTemplate, SealError> {
-    let mut nonce = [0; NONCE_BYTES];
-    getrandom::fill(&mut nonce).map_err(SealError::Random)?;
     let plain = Zeroizing::new(template.to_bytes());
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + plain.len() + TAG_BYTES);
-    bytes.push(VERSION);
-    bytes.extend_from_slice(&nonce);
-    bytes.extend(encrypt(key, &nonce, &binding.bytes(), &plain)?);
-    Ok(SealedTemplate(bytes))
+    seal_bytes(key, &binding.bytes(), &plain).map(SealedTemplate)
 }
 
 /// Opens a template as the reference that it should be.
@@ -77,27 +71,35 @@ pub fn open_template(
     binding: &TemplateBinding<'_>,
     sealed: &SealedTemplate,
 ) -> Result<Template, SealError> {
-    let (nonce, rest) = sealed.0[1..]
-        .split_first_chunk::<NONCE_BYTES>()
-        .expect("the length was checked when the bytes were taken over");
-    let cipher = XChaCha20Poly1305::new(key.bytes().into());
-    let aad = binding.bytes();
-    let payload = Payload {
-        msg: rest,
-        aad: &aad,
-    };
-    let plain = cipher
-        .decrypt(&XNonce::from(*nonce), payload)
-        .map_err(|_| SealError::Reference {
+    let plain =
+        open_bytes(key, &binding.bytes(), &sealed.0).ok_or_else(|| SealError::Reference {
             person: binding.person.clone(),
             reference: binding.reference.clone(),
         })?;
-    let plain = Zeroizing::new(plain);
     Template::from_bytes(binding.space.clone(), &plain).map_err(|source| SealError::Template {
         person: binding.person.clone(),
         reference: binding.reference.clone(),
         source: Box::new(source),
     })
+}
+
+/// Version, random nonce, ciphertext and tag.
+pub(crate) fn seal_bytes(key: &DataKey, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+    let mut nonce = [0; NONCE_BYTES];
+    getrandom::fill(&mut nonce).map_err(SealError::Random)?;
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + plain.len() + TAG_BYTES);
+    bytes.push(VERSION);
+    bytes.extend_from_slice(&nonce);
+    bytes.extend(encrypt(key, &nonce, aad, plain)?);
+    Ok(bytes)
+}
+
+/// What [`seal_bytes`] sealed; none when it was not sealed so.
+pub(crate) fn open_bytes(key: &DataKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, msg) = sealed.get(1..)?.split_first_chunk::<NONCE_BYTES>()?;
+    let cipher = XChaCha20Poly1305::new(key.bytes().into());
+    let plain = cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad });
+    plain.ok().map(Zeroizing::new)
 }
 
 fn encrypt(

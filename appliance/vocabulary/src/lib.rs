@@ -3,6 +3,7 @@
 //! Standard library only. Nothing here does I/O, reads a clock, encodes or encrypts; a value that
 //! exists is a valid one, since every constructor checks.
 
+pub mod card;
 pub mod id;
 pub mod meeting;
 pub mod outcome;
@@ -10,6 +11,7 @@ pub mod score;
 pub mod template;
 pub mod time;
 
+pub use card::{CardNumber, CardNumberError};
 pub use id::{
     BootId, DeviceId, Digest, DoorId, Epoch, IdError, MeetingId, OrganisationId, PersonId,
     ReferenceId, RoomId, Sequence,

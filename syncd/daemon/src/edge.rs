@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use beside::{ClockSeen, EXCHANGE_EVERY_MS, FromDaemon, FromKiosk};
-use ledger::{CityReference, CityRoster, CityStore, SubstituteRight};
+use ledger::{CityCard, CityReference, CityRoster, CityStore, SubstituteRight};
 use sd_notify::NotifyState;
-use seal::{KeyId, SealedTemplate, WrappedKey};
+use seal::{CardHash, KeyId, SealedTemplate, WrappedKey};
 use sync::{
     Answer, Call, Change, Command, Event, Facts, FetchedRoster, HeldMeeting, Holding, Http, Now,
     Remembered, Request, RequestId, SetAside, Status, Sync, Watermark,
@@ -543,6 +543,14 @@ fn city_roster(fetched: &FetchedRoster) -> anyhow::Result<CityRoster> {
                 person: right.person.0.clone(),
                 instead_of: right.instead_of.0.clone(),
                 document: right.document.as_str().to_owned(),
+            })
+            .collect(),
+        citizen_cards: fetched
+            .citizen_cards
+            .iter()
+            .map(|card| CityCard {
+                person: card.person.0.clone(),
+                hash: CardHash(card.hash.0),
             })
             .collect(),
     })

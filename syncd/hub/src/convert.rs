@@ -28,6 +28,7 @@ pub(crate) fn person(person: model::Person) -> enrolment::Person {
         title: name(&person.details.title),
         unit: name(&person.details.unit),
         references: person.references.into_iter().map(reference).collect(),
+        citizen_card: person.citizen_card,
     }
 }
 

@@ -19,8 +19,8 @@ pub use device::{
 pub use invitation::{InvitationKey, KeyChange};
 pub use meeting::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, DeviceRosterAnswer, Entry, KeptKey, Meeting,
-    MeetingPlan, MeetingQuery, MeetingReference, MeetingState, RosterSnapshot, RosterView,
-    SubstituteRight, Withdrawal,
+    MeetingCard, MeetingPlan, MeetingQuery, MeetingReference, MeetingState, RosterSnapshot,
+    RosterView, SubstituteRight, Withdrawal,
 };
 pub use record::{
     Commit, Cursor, Ingested, KeptHead, Note, NoteKind, NoteNumber, Position, QuarantineReason,

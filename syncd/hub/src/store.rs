@@ -10,11 +10,13 @@ mod error;
 mod sealing;
 pub mod sqlite;
 
+use seal::SealedDocument;
 use vocabulary::{
     DeviceId, Epoch, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId, WallTime,
 };
 
 pub use error::{Conflict, Missing, Source, StoreError};
+pub(crate) use sealing::open_card;
 pub use sealing::{Copying, HUB_DEVICE, KeyStoreSealing, Sealing};
 /// What a store holds at most; as the API has it.
 pub use wire::limits::{
@@ -178,6 +180,43 @@ pub trait Store: Send + Sync {
         organisation: &OrganisationId,
         person: &PersonId,
         reference: &ReferenceId,
+        now: WallTime,
+    ) -> Result<Change, StoreError>;
+
+    /// Keeps the number of a person's citizen card, sealed under the organisation's key, in place
+    /// of another one, and its hash under the key of every planned meeting whose roster has the
+    /// person and that ended at most [`FOLLOWS_AFTER_END`] ago; their generation grows.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the person; [`StoreError::Sealing`].
+    fn put_citizen_card(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
+        sealed: &SealedDocument,
+        sealing: &dyn Sealing,
+        now: WallTime,
+    ) -> Result<Change, StoreError>;
+
+    /// The sealed number of a person's citizen card, where it is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn citizen_card(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
+    ) -> Result<Option<SealedDocument>, StoreError>;
+
+    /// Forgets the number of a person's citizen card, and its hashes at *every* meeting; the
+    /// generation of these grows. Also a success when there is no such person or card.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn delete_citizen_card(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
         now: WallTime,
     ) -> Result<Change, StoreError>;
 

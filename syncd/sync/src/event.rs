@@ -5,7 +5,9 @@
 use record::Head;
 use vocabulary::{Epoch, MeetingId, Monotonic, Roster, WallTime};
 use wire::Hex32;
-use wire::device::{Enrolled, MeetingKey, SealedReference, Space, SubstituteRight, Versions};
+use wire::device::{
+    CitizenCard, Enrolled, MeetingKey, SealedReference, Space, SubstituteRight, Versions,
+};
 use wire::scalar::Hex16;
 
 use crate::call::{Request, RequestId};
@@ -246,6 +248,8 @@ pub struct FetchedRoster {
     pub invitation_keys: Vec<Hex32>,
     /// Who may attend for whom.
     pub substitutes: Vec<SubstituteRight>,
+    /// Keyed hashes of citizen cards, only of people on the roster.
+    pub citizen_cards: Vec<CitizenCard>,
 }
 
 /// How the device is, as the shell sees it.

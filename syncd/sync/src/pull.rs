@@ -475,6 +475,7 @@ impl Pull {
             references: wire.references,
             invitation_keys: wire.invitation_keys,
             substitutes: wire.substitutes,
+            citizen_cards: wire.citizen_cards,
         })
     }
 
@@ -515,7 +516,7 @@ enum Unusable {
     Older,
 }
 
-/// Whether every reference is of somebody on the roster, and nobody has too many.
+/// Whether every reference, right and card is of somebody on the roster, and nobody has too many.
 fn references_fit(roster: &vocabulary::Roster, wire: &DeviceRoster) -> bool {
     let people: BTreeSet<_> = roster
         .entries()
@@ -538,8 +539,14 @@ fn references_fit(roster: &vocabulary::Roster, wire: &DeviceRoster) -> bool {
     let substitutes_known = substitutes
         .flat_map(|right| [&right.person.0, &right.instead_of.0])
         .all(|person| people.contains(person));
+    let mut holders = BTreeSet::new();
+    let cards_fit = wire
+        .citizen_cards
+        .iter()
+        .all(|card| people.contains(&card.person.0) && holders.insert(&card.person.0));
     known
         && substitutes_known
+        && cards_fit
         && spaces.len() <= HEALTH_SPACES_MAX
         && counts
             .values()

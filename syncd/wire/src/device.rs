@@ -168,6 +168,31 @@ pub struct DeviceMeeting {
     /// The meeting's key, wrapped for this device; none when it is not released yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<MeetingKey>,
+    /// Reserved: who came and went at other doors of the room, so that a door does not call again
+    /// whom another one called. No hub fills it yet and no device reads it: whatever stands here
+    /// is passed over, so that its form can still be settled.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::scalar::passed_over"
+    )]
+    pub recorded_elsewhere: Vec<RecordedElsewhere>,
+}
+
+/// Reserved: a person came or went at another door of the room. See
+/// [`DeviceMeeting::recorded_elsewhere`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordedElsewhere {
+    /// Who.
+    pub person: Id<PersonId>,
+    /// At which door.
+    pub door: Id<DoorId>,
+    /// Whether they came in; they went out otherwise.
+    pub inside: bool,
+    /// Since when, by the hub's best knowledge.
+    pub since: Timestamp,
+    /// The digest of the record that says so.
+    pub record: Hex32,
 }
 
 /// The key that a meeting's references are sealed with, for one device.
@@ -212,6 +237,20 @@ pub struct DeviceRoster {
     /// Who may attend for whom.
     #[serde(default)]
     pub substitutes: Vec<SubstituteRight>,
+    /// Keyed hashes of the citizen cards of those on the roster who have one there: HMAC-SHA256 of
+    /// the number's 12 digits, under a key derived from the meeting's (HMAC-SHA256 of format,
+    /// organisation and meeting). Without that key they say nothing.
+    #[serde(default)]
+    pub citizen_cards: Vec<CitizenCard>,
+}
+
+/// The citizen card of somebody on a roster, for one meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CitizenCard {
+    /// Whose.
+    pub person: Id<PersonId>,
+    /// The keyed hash of its number.
+    pub hash: Hex32,
 }
 
 /// A reference, sealed under the meeting's key.
@@ -311,4 +350,57 @@ pub enum QuarantineReason {
     Undecodable,
     /// It says that it is another device's, epoch's or number's.
     Misplaced,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn meeting() -> Value {
+        json!({
+            "meeting": "GB-1", "generation": 3, "digest": "11".repeat(32),
+            "starts_at": "2026-03-02T01:30:00Z", "ends_at": "2026-03-02T03:30:00Z",
+            "closed": false,
+        })
+    }
+
+    /// As a daemon was built that had never heard of the reserved field.
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct OlderMeeting {
+        meeting: Id<MeetingId>,
+        generation: u64,
+        closed: bool,
+        key: Option<MeetingKey>,
+    }
+
+    #[test]
+    fn what_is_reserved_is_empty_from_us_and_passed_over_by_old_and_new() {
+        let plain: DeviceMeeting = serde_json::from_value(meeting()).unwrap();
+        let written = serde_json::to_value(&plain).unwrap();
+        assert!(written.get("recorded_elsewhere").is_none(), "{written}");
+        let record = RecordedElsewhere {
+            person: "p-1".parse().map(Id).unwrap(),
+            door: "A2".parse().map(Id).unwrap(),
+            inside: true,
+            since: "2026-03-02T01:20:00Z".parse().unwrap(),
+            record: Hex32::from(vocabulary::Digest([1; 32])),
+        };
+        // As reserved today, and as a later version may have settled it.
+        for reserved in [
+            json!([record]),
+            json!([]),
+            json!(null),
+            json!({ "through": "c1", "passages": [{ "who": 7 }] }),
+        ] {
+            let mut later = meeting();
+            later["recorded_elsewhere"] = reserved.clone();
+            later["unheard_of"] = json!({ "x": [1, 2] });
+            let read: DeviceMeeting = serde_json::from_value(later.clone()).unwrap();
+            assert_eq!(read, plain, "{reserved}");
+            let older: OlderMeeting = serde_json::from_value(later).unwrap();
+            assert_eq!((older.generation, older.key), (3, None), "{reserved}");
+        }
+    }
 }

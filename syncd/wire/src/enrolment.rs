@@ -6,7 +6,7 @@ use vocabulary::{PersonId, ReferenceId};
 
 use crate::device::Space;
 use crate::limits::{PAGE_ITEMS_MAX, TEMPLATE_BYTES_MAX};
-use crate::scalar::{Base64, Id, Name, Timestamp, base64_chars};
+use crate::scalar::{Base64, CardNumber, Id, Name, Timestamp, base64_chars};
 
 /// A person as an integrator puts them, under the integrator's own id in the path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,17 @@ pub struct Person {
     pub unit: Name,
     /// What the person can be recognised by.
     pub references: Vec<Reference>,
+    /// Whether the number of their citizen card is kept, sealed, so that doors know the card.
+    #[serde(default)]
+    pub citizen_card: bool,
+}
+
+/// The number of a person's citizen card (căn cước công dân), as it is handed in, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutCitizenCard {
+    /// Its 12 digits. No answer ever has them again.
+    pub number: CardNumber,
 }
 
 /// A page of people.

@@ -172,12 +172,10 @@ limits! {
     PEOPLE_MAX: usize = 1_000_000;
     /// Most references of one person in one feature space that travel to a door.
     REFERENCES_PER_PERSON_MAX: usize = 16;
-    /// Most keys of one organisation, and as many of one meeting, whose invitations are valid: the
-    /// present one and some that it had before.
-    INVITATION_KEYS_MAX: usize = 16;
     /// Most bytes of a template that comes ready made: 1024 floats.
     TEMPLATE_BYTES_MAX: usize = 4096;
-    /// Most keys whose invitations are valid at the meetings of one organisation.
+    /// Most keys of one organisation, and as many of one meeting, whose invitations are valid: the
+    /// present one and some that it had before.
     INVITATION_KEYS_MAX: usize = 16;
     /// Most entries of a roster.
     ROSTER_ENTRIES_MAX: usize = vocabulary::meeting::ROSTER_ENTRIES_MAX;

@@ -57,6 +57,7 @@ schemas! {
     PutPerson: crate::enrolment::PutPerson,
     Reference: crate::enrolment::Reference,
     PutTemplate: crate::enrolment::PutTemplate,
+    PutCitizenCard: crate::enrolment::PutCitizenCard,
     Meetings: crate::meeting::Meetings,
     Meeting: crate::meeting::Meeting,
     PutMeeting: crate::meeting::PutMeeting,

@@ -313,6 +313,41 @@ impl JsonSchema for Name {
     }
 }
 
+/// The number of a citizen card. It is read and never shown: neither in `Debug` nor in an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardNumber(pub vocabulary::CardNumber);
+
+impl Serialize for CardNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.expose().map(char::from).iter().collect::<String>())
+    }
+}
+
+impl<'de> Deserialize<'de> for CardNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Through a value of any type, since the usual errors repeat what they found.
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let text = value.as_str().unwrap_or_default();
+        vocabulary::CardNumber::new(text)
+            .map(Self)
+            .map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for CardNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "CardNumber".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9]{12}$" })
+    }
+}
+
 /// Reads a whole number, also one that is written with a point, as JSON leaves open: `40.0` is 40.
 pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
@@ -334,6 +369,14 @@ pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
                 u32::MAX
             ))
         })
+}
+
+/// Reads whatever stands there and takes nothing of it: for what is reserved.
+pub(crate) fn passed_over<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer)?;
+    Ok(Vec::new())
 }
 
 /// Reads a string without copying it and parses it.

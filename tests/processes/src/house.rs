@@ -393,7 +393,9 @@ impl House {
         );
         let row = |id: &str| {
             let is_it = |row: &&wire::roll::RollRow| {
-                row.person.as_ref().is_some_and(|person| person.0.as_str() == id)
+                row.person
+                    .as_ref()
+                    .is_some_and(|person| person.0.as_str() == id)
             };
             roll.rows.iter().find(is_it)
         };

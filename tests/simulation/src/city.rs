@@ -346,6 +346,7 @@ impl Hub {
                     id: Hex(key.id.0),
                     wrapped: Base64(key.wrapped.as_bytes().to_vec()),
                 }),
+            recorded_elsewhere: Vec::new(),
         });
         let withdrawn = list.withdrawn.into_iter().map(|one| w::Withdrawn {
             meeting: Id(one.meeting),
@@ -400,6 +401,7 @@ fn on_the_wire(meeting: &MeetingId, roster: hub::model::DeviceRoster) -> w::Devi
         references: Vec::new(),
         invitation_keys: roster.invitation_keys.into_iter().map(Hex).collect(),
         substitutes: substitutes.collect(),
+        citizen_cards: Vec::new(),
     }
 }
 

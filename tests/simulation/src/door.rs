@@ -583,6 +583,7 @@ fn sent(fetched: FetchedRoster) -> CityRoster {
             .map(|key| key.0)
             .collect(),
         substitutes: substitutes.collect(),
+        citizen_cards: Vec::new(),
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use seal::KeyStore;
-use vocabulary::{DeviceId, FeatureSpace, MeetingId, PersonId, Roster, WallTime};
+use rusqlite::params;
+use seal::{KeyStore, card_hash};
+use vocabulary::{CardNumber, DeviceId, FeatureSpace, MeetingId, PersonId, Roster, WallTime};
 
-use super::types::{CityMeeting, SubstituteRight, Watermark};
+use super::types::{CardHolder, CityMeeting, SubstituteRight, Watermark};
 use super::{CITY, read_contact, read_watermark};
 use crate::database::Opened;
 use crate::error::LedgerError;
@@ -108,6 +109,43 @@ impl CityReader {
             .map_err(sqlite)?;
         file.check()?;
         Ok(keys)
+    }
+
+    /// Whose citizen card has this number, among those on a meeting's roster. What the scanner of
+    /// cards asks; the number is hashed here and goes nowhere.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownMeeting`]; [`StoreError::Seal`] when the meeting's key does not open
+    /// on this device; [`StoreError::Database`].
+    pub fn card_holder(
+        &self,
+        meeting: &MeetingId,
+        number: &CardNumber,
+    ) -> Result<CardHolder, StoreError> {
+        let Some((scope, key)) = self.shelf.meeting_key(meeting)? else {
+            return Ok(CardHolder::NoKey);
+        };
+        let hash = card_hash(&key, &scope, number);
+        let file = &self.shelf.file;
+        let sqlite = |error| LedgerError::sqlite(file.path(), error);
+        let mut statement = file
+            .connection
+            .prepare_cached(
+                "SELECT person FROM citizen_card WHERE meeting = ?1 AND hash = ?2 LIMIT 2",
+            )
+            .map_err(sqlite)?;
+        let holders: Vec<String> = statement
+            .query_map(params![meeting.as_str(), hash.0], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .map_err(sqlite)?;
+        file.check()?;
+        match holders.as_slice() {
+            [] => Ok(CardHolder::Unknown),
+            [person] => PersonId::new(person)
+                .map(CardHolder::Person)
+                .map_err(|source| LedgerError::corrupt(file.path(), source).into()),
+            [..] => Ok(CardHolder::Several),
+        }
     }
 
     /// Who may attend a meeting for whom.

@@ -1,6 +1,6 @@
 //! What the daemon puts into the store of what the city sent, and what the store answers.
 
-use seal::{KeyId, SealedTemplate};
+use seal::{CardHash, KeyId, SealedTemplate};
 use vocabulary::{Epoch, FeatureSpace, MeetingId, PersonId, ReferenceId, Roster, Sequence};
 
 use crate::store::RosterSummary;
@@ -19,6 +19,31 @@ pub struct CityRoster {
     pub invitation_keys: Vec<[u8; 32]>,
     /// Who may attend for whom; at most [`super::SUBSTITUTES_MAX`].
     pub substitutes: Vec<SubstituteRight>,
+    /// The citizen cards of those on the roster who have one there, each person once.
+    pub citizen_cards: Vec<CityCard>,
+}
+
+/// A person's citizen card, as it can be known again at one meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CityCard {
+    /// Whose.
+    pub person: PersonId,
+    /// The hash of its number under the meeting's key.
+    pub hash: CardHash,
+}
+
+/// Whose citizen card was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardHolder {
+    /// This person's.
+    Person(PersonId),
+    /// Nobody's on this roster who has a card there.
+    Unknown,
+    /// Of several people on this roster: somebody handed in a wrong number, and the card decides
+    /// nothing.
+    Several,
+    /// The meeting's key is not here, so no card can be known: not sent yet, or destroyed.
+    NoKey,
 }
 
 /// A reference of a person, sealed under the meeting's key.

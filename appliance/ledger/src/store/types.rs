@@ -207,6 +207,17 @@ pub enum StoreError {
         /// Who.
         person: PersonId,
     },
+    /// A citizen card came for somebody who is not on the roster, or twice for one person.
+    #[error(
+        "the roster of meeting {meeting} has a citizen card of person {person}, who is not on it \
+         or has one already; whoever sent it must leave it out"
+    )]
+    CardOfNobody {
+        /// Which meeting.
+        meeting: MeetingId,
+        /// Who.
+        person: PersonId,
+    },
     /// More came with a roster than a meeting can need.
     #[error("meeting {meeting} comes with {found} {what}, at most {allowed} are allowed")]
     TooMuch {

@@ -384,6 +384,11 @@ fn a_roster_that_contradicts_itself_is_not_kept() {
             json!([{ "person": "p-mau", "instead_of": "p-khac", "document": "x" }]),
         ),
         ("invitation_keys", json!(["00"])),
+        (
+            "citizen_cards",
+            json!([{ "person": "p-khac", "hash": "11".repeat(32) }]),
+        ),
+        ("citizen_cards", json!([{ "person": "p-mau", "hash": "1" }])),
     ] {
         let what = format!("{key}: {to}").chars().take(100).collect::<String>();
         let value = changed(key, to);

@@ -150,6 +150,7 @@ pub(super) fn meetings(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         ends_at: Timestamp(meeting.ends_at),
         closed: meeting.closed,
         key: None,
+        recorded_elsewhere: Vec::new(),
     };
     let released = |meeting: &DeviceMeeting| {
         let released_from = moved(meeting.starts_at, KEY_RELEASED_BEFORE, -1);
@@ -289,6 +290,14 @@ fn pack(roster: DeviceRoster, meeting: &MeetingId, packing: Packing) -> Result<B
                 person: Id(right.person),
                 instead_of: Id(right.instead_of),
                 document: text(&right.document),
+            })
+            .collect(),
+        citizen_cards: roster
+            .citizen_cards
+            .into_iter()
+            .map(|card| api::CitizenCard {
+                person: Id(card.person),
+                hash: Hex(card.hash.0),
             })
             .collect(),
     };

@@ -2,6 +2,7 @@
 //! allowed, with a caller who may, and a request whose parameters are of the documented form.
 
 mod calendars;
+mod cards;
 mod device;
 mod document;
 mod enrolment;
@@ -57,6 +58,8 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("putPortrait", enrolment::portrait),
     ("putTemplate", enrolment::template),
     ("deleteReference", enrolment::delete),
+    ("putCitizenCard", cards::put),
+    ("deleteCitizenCard", cards::delete),
     ("listMeetings", meetings::list),
     ("getMeeting", meetings::get),
     ("putMeeting", meetings::put),

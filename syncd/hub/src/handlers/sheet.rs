@@ -334,6 +334,7 @@ mod tests {
             },
             opaque: PersonId::new("p-1").unwrap(),
             references: Vec::new(),
+            citizen_card: false,
         };
         let text = write_roster(&view, |_| Ok(Some(person.clone()))).unwrap();
         assert!(text.contains("'=HYPERLINK"), "{text}");

@@ -68,6 +68,8 @@ pub struct Person {
     pub opaque: PersonId,
     /// What the person can be recognised by, in order of id and space.
     pub references: Vec<Reference>,
+    /// Whether the number of their citizen card is kept.
+    pub citizen_card: bool,
 }
 
 /// A reference in one feature space, without its template.

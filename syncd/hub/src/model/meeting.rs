@@ -1,6 +1,6 @@
 //! Meetings and rosters, and what a door's device is told of them.
 
-use seal::{KeyId, SealedTemplate, WrappedKey};
+use seal::{CardHash, KeyId, SealedTemplate, WrappedKey};
 use vocabulary::{
     Attendance, Digest, DoorId, FeatureSpace, MeetingId, OrganisationId, PersonId, ReferenceId,
     Role, RoomId, WallTime,
@@ -129,6 +129,15 @@ pub struct MeetingReference {
     pub sealed: SealedTemplate,
 }
 
+/// The keyed hash of the citizen card of somebody on a roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeetingCard {
+    /// Whose, by opaque id.
+    pub person: PersonId,
+    /// The hash under the meeting's key.
+    pub hash: CardHash,
+}
+
 /// Somebody on the roster may attend for somebody else; opaque ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubstituteRight {
@@ -206,4 +215,6 @@ pub struct DeviceRoster {
     pub invitation_keys: Vec<[u8; 32]>,
     /// Who may attend for whom.
     pub substitutes: Vec<SubstituteRight>,
+    /// The citizen cards of those who have one there, in order of person.
+    pub citizen_cards: Vec<MeetingCard>,
 }

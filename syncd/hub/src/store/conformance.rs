@@ -7,6 +7,7 @@
     reason = "what fails here is a failed test, and panics"
 )]
 
+mod cards;
 mod city;
 mod devices;
 mod doors;
@@ -31,6 +32,7 @@ pub fn cases() -> Vec<Case> {
     [
         people::CASES,
         rosters::CASES,
+        cards::CASES,
         devices::CASES,
         doors::CASES,
         records::CASES,

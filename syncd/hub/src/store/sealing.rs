@@ -10,10 +10,11 @@
 use std::sync::Arc;
 
 use seal::{
-    DataKey, DevicePublicKey, KeyId, KeyStore, Scope, SealError, SealedTemplate, TemplateBinding,
-    WrapBinding, open_template, seal_template, wrap,
+    CardHash, DataKey, DevicePublicKey, Document, DocumentBinding, KeyId, KeyStore, Scope,
+    SealError, SealedDocument, SealedTemplate, TemplateBinding, WrapBinding, card_hash,
+    open_document, open_template, seal_template, wrap,
 };
-use vocabulary::{DeviceId, FeatureSpace, PersonId, ReferenceId};
+use vocabulary::{CardNumber, DeviceId, FeatureSpace, PersonId, ReferenceId};
 
 use crate::model::KeptKey;
 
@@ -54,6 +55,16 @@ pub trait Copying {
         space: &FeatureSpace,
         sealed: &SealedTemplate,
     ) -> Result<SealedTemplate, SealError>;
+
+    /// The hash of a person's citizen card for the other scope.
+    ///
+    /// # Errors
+    /// [`SealError`] when what was sealed does not open, or is no number.
+    fn card_hash(
+        &mut self,
+        person: &PersonId,
+        sealed: &SealedDocument,
+    ) -> Result<CardHash, SealError>;
 }
 
 /// Seals with keys that are wrapped for the hub's own key.
@@ -130,4 +141,32 @@ impl Copying for Copier {
         let template = open_template(&self.from.1, &binding(&self.from.0), sealed)?;
         seal_template(&self.to.1, &binding(&self.to.0), &template)
     }
+
+    fn card_hash(
+        &mut self,
+        person: &PersonId,
+        sealed: &SealedDocument,
+    ) -> Result<CardHash, SealError> {
+        let number = open_card(&self.from.1, &self.from.0, person, sealed)?;
+        Ok(card_hash(&self.to.1, &self.to.0, &number))
+    }
+}
+
+/// The number of a citizen card that was sealed for a person.
+pub(crate) fn open_card(
+    key: &DataKey,
+    scope: &Scope,
+    person: &PersonId,
+    sealed: &SealedDocument,
+) -> Result<CardNumber, SealError> {
+    let binding = DocumentBinding {
+        scope,
+        person,
+        document: Document::CitizenCard,
+    };
+    let plain = open_document(key, &binding, sealed)?;
+    let number = std::str::from_utf8(&plain)
+        .ok()
+        .and_then(|text| CardNumber::new(text).ok());
+    number.ok_or_else(|| SealError::Document(person.clone()))
 }

@@ -6,6 +6,7 @@
 
 mod backup;
 mod batches;
+mod cards;
 mod convert;
 mod database;
 mod devices;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use seal::SealedDocument;
 use vocabulary::{
     DeviceId, DoorId, Epoch, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId, WallTime,
 };
@@ -293,6 +295,34 @@ impl Store for SqliteStore {
         _now: WallTime,
     ) -> Result<Change, StoreError> {
         self.write(|t| references::delete(t, organisation, person, reference))
+    }
+
+    fn put_citizen_card(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
+        sealed: &SealedDocument,
+        sealing: &dyn Sealing,
+        now: WallTime,
+    ) -> Result<Change, StoreError> {
+        self.write(|t| cards::put(t, organisation, person, sealed, sealing, now))
+    }
+
+    fn citizen_card(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
+    ) -> Result<Option<SealedDocument>, StoreError> {
+        self.read(|c| cards::one(c, organisation, person))
+    }
+
+    fn delete_citizen_card(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
+        _now: WallTime,
+    ) -> Result<Change, StoreError> {
+        self.write(|t| cards::delete(t, organisation, person))
     }
 
     fn organisation_key(

@@ -79,6 +79,7 @@ fn body(row: &Row, kiosk: &Kiosk) -> Option<Value> {
         "putMeeting" => meeting(),
         "putDevice" => json!({ "room": "G1" }),
         "putWebhook" => json!({ "url": "https://hook.example/" }),
+        "putCitizenCard" => json!({ "number": "001099000001" }),
         "putInvitationKeys" | "putMeetingInvitationKeys" => json!({ "keys": [] }),
         "putRoster" => json!({ "entries": [{ "person": "a1" }] }),
         _ if row.object["requestBody"].is_null() => return None,

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod cards;
 mod contract;
 mod flow;
 mod hostile;

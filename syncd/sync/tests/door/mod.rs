@@ -308,6 +308,7 @@ pub fn device_roster(meeting: &str, generation: u64) -> DeviceRoster {
         references: Vec::new(),
         invitation_keys: Vec::new(),
         substitutes: Vec::new(),
+        citizen_cards: Vec::new(),
     }
 }
 
@@ -323,6 +324,7 @@ pub fn listed(meeting: &str, generation: u64) -> DeviceMeeting {
             id: Hex([9; 16]),
             wrapped: Base64(vec![1, 2, 3]),
         }),
+        recorded_elsewhere: Vec::new(),
     }
 }
 

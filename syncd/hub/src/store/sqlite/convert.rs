@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use rusqlite::Row;
 use rusqlite::types::Value;
-use seal::{KeyId, SealedTemplate, WrappedKey};
+use seal::{KeyId, SealedDocument, SealedTemplate, WrappedKey};
 use vocabulary::{Attendance, Digest, DoorId, FeatureSpace, Role, Sequence};
 
 use super::database::damaged;
@@ -91,6 +91,15 @@ pub(super) fn sealed(
     place: &'static str,
 ) -> Result<SealedTemplate, StoreError> {
     SealedTemplate::from_bytes(row.get(column)?).map_err(|error| damaged(place)(error.into()))
+}
+
+/// A sealed document.
+pub(super) fn document(
+    row: &Row<'_>,
+    column: usize,
+    place: &'static str,
+) -> Result<SealedDocument, StoreError> {
+    SealedDocument::from_bytes(row.get(column)?).map_err(|error| damaged(place)(error.into()))
 }
 
 /// A wrapped key with its id before it, or none.

@@ -11,7 +11,7 @@ use super::convert::{self, signed};
 use super::devices::{self, DeviceRow};
 use super::meetings::{self, MeetingRow};
 use super::rosters::{self, Read};
-use super::{invitations, references};
+use super::{cards, invitations, references};
 use crate::model::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, DeviceRosterAnswer, MeetingState, Withdrawal,
 };
@@ -299,5 +299,6 @@ fn fill(
         references: references::copies(c, row.number)?,
         invitation_keys: invitations::valid_at(c, row.organisation, row.number)?,
         substitutes: rosters::substitutes(c, row.number)?,
+        citizen_cards: cards::of_meeting(c, row.number)?,
     }))
 }

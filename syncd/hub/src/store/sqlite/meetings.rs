@@ -7,7 +7,7 @@ use vocabulary::{MeetingError, MeetingId, OrganisationId, WallTime};
 use wire::limits::ZONE_BYTES_MAX;
 
 use super::convert::{self, Numbered, signed};
-use super::{organisations, people, references, rosters};
+use super::{cards, organisations, people, references, rosters};
 use crate::model::{
     Change, KeptKey, Meeting, MeetingPlan, MeetingQuery, MeetingState, Page, PersonDetails,
 };
@@ -72,6 +72,7 @@ pub(super) fn put(
     write(c, number, &plan, found.as_ref().map(|f| f.number), &key)?;
     let row = need(c, number, &plan.id)?;
     references::match_copies(c, organisation, &row, sealing)?;
+    cards::match_hashes(c, organisation, &row, sealing)?;
     let change = if found.is_some() {
         Change::Changed
     } else {
@@ -346,6 +347,8 @@ fn end(c: &Connection, number: i64, state: MeetingState) -> Result<(), StoreErro
 
 fn destroy_key(c: &Connection, number: i64) -> Result<(), StoreError> {
     c.prepare_cached("DELETE FROM meeting_reference WHERE meeting = ?1")?
+        .execute([number])?;
+    c.prepare_cached("DELETE FROM meeting_card WHERE meeting = ?1")?
         .execute([number])?;
     c.prepare_cached("UPDATE meeting SET key_id = NULL, key = NULL WHERE number = ?1")?
         .execute([number])?;

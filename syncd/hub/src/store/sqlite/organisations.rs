@@ -4,7 +4,6 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use seal::Scope;
 use vocabulary::{DoorId, MeetingId, OrganisationId, RoomId, WallTime};
 use wire::Scope as Permission;
-use wire::limits::INVITATION_KEYS_MAX;
 
 use super::convert::{self, Numbered};
 use super::database::damaged;

@@ -107,7 +107,9 @@ pub(super) fn find(
     id: &PersonId,
 ) -> Result<Option<(i64, Person)>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT number, id, opaque, name, title, unit FROM person
+        "SELECT number, id, opaque, name, title, unit,
+             EXISTS (SELECT 1 FROM citizen_card k WHERE k.person = number)
+         FROM person
          WHERE organisation = ?1 AND id = ?2",
     )?;
     let mut rows = statement.query(params![organisation, id.as_str()])?;
@@ -141,7 +143,9 @@ pub(super) fn page(
         return Ok(page);
     };
     let mut statement = c.prepare_cached(
-        "SELECT number, id, opaque, name, title, unit FROM person
+        "SELECT number, id, opaque, name, title, unit,
+             EXISTS (SELECT 1 FROM citizen_card k WHERE k.person = number)
+         FROM person
          WHERE organisation = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
     )?;
     let after = after.map_or("", PersonId::as_str);
@@ -187,6 +191,7 @@ fn read(c: &Connection, row: &Row<'_>) -> Result<(i64, Person), StoreError> {
         },
         opaque: convert::id(row, 2, "person.opaque")?,
         references: references::of_person(c, number)?,
+        citizen_card: row.get(6)?,
     };
     Ok((number, person))
 }

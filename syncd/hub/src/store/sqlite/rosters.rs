@@ -15,7 +15,7 @@ use vocabulary::{
 
 use super::convert::{self, Numbered, signed};
 use super::meetings::{self, MeetingRow};
-use super::{organisations, people, references};
+use super::{cards, organisations, people, references};
 use crate::model::{Change, Entry, MeetingState, RosterSnapshot, RosterView, SubstituteRight};
 use crate::store::{Conflict, Missing, Sealing, StoreError};
 
@@ -51,6 +51,7 @@ pub(super) fn put(
     meetings::advance(c, row.number)?;
     let row = meetings::need(c, number, meeting)?;
     references::match_copies(c, organisation, &row, sealing)?;
+    cards::match_hashes(c, organisation, &row, sealing)?;
     let change = if before.is_empty() {
         Change::Made
     } else {

@@ -5,7 +5,7 @@
 //! spaces between, which no id has.
 
 /// The steps; the file's `user_version` counts those done.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS, CITIZEN_CARDS];
 
 /// Where records are delivered to, how far each has been, and who has it in hand until when.
 const WEBHOOKS: &str = "
@@ -24,6 +24,21 @@ CREATE TABLE webhook (
     leased_ms INTEGER,
     PRIMARY KEY (organisation, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Sealed numbers of citizen cards, and keyed hashes of them at meetings.
+const CITIZEN_CARDS: &str = "
+CREATE TABLE citizen_card (
+    person INTEGER PRIMARY KEY,
+    sealed BLOB NOT NULL
+) STRICT;
+CREATE TABLE meeting_card (
+    meeting INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (meeting, person)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX meeting_card_by_person ON meeting_card (person);
 ";
 
 /// Keys of invitations of single meetings too, and since when each counts. Meeting 0 is all of the
