@@ -96,7 +96,7 @@ impl City {
                 document: "12/GUQ".to_owned(),
             }],
             citizen_cards: vec![CityCard {
-                person: person(1),
+                person: person(0),
                 hash: card_hash(&self.key, &scope(), &card("001099000001")),
             }],
         }
@@ -231,7 +231,7 @@ fn a_citizen_card_is_known_again_while_the_meeting_s_key_is_here() {
     };
     check("001099000001", CardHolder::NoKey);
     city.put_key(&mut store);
-    check("001099000001", CardHolder::Person(person(1)));
+    check("001099000001", CardHolder::Person(person(0)));
     check("001099000002", CardHolder::Unknown);
     let unknown = reader.card_holder(&MeetingId::new("GB-9").unwrap(), &card("001099000001"));
     assert!(matches!(unknown, Err(StoreError::UnknownMeeting(_))));

@@ -143,13 +143,25 @@ fn a_substitute_is_recorded_and_greeted_for_whom_they_attend() {
             appended(1, 7),
             &["release 7", "Welcome A for C at 100 (track 1)"],
         ),
-        (200, face(2, "B"), &["append 2: in B Face Compared 0.600"]),
-        (300, face(3, "P0"), &["append 3: in P0 Face Compared 0.600"]),
         // By a code as well as by face.
         (
-            20_000,
+            12_000,
             code("A", 1),
-            &["release 7", "AlreadyCalled A for C at 100"],
+            &[
+                "release 7",
+                "AlreadyCalled A for C at 100",
+                "append 2: door NoAnswer for 7",
+            ],
+        ),
+        (
+            12_100,
+            face(2, "B"),
+            &["append 3: in B Face Compared 0.600"],
+        ),
+        (
+            12_200,
+            face(3, "P0"),
+            &["append 4: in P0 Face Compared 0.600"],
         ),
     ]);
     let mut by_code = Door::new(|config| config.substitutes = vec![right("Q", "C")]);
