@@ -156,7 +156,8 @@ impl CityStore {
     /// [`StoreError::Conflict`] when another roster has this generation;
     /// [`StoreError::OtherOrganisation`]; [`StoreError::TooManyMeetings`];
     /// [`StoreError::NotByFace`], [`StoreError::TooManyReferences`], [`StoreError::TooMuch`],
-    /// [`StoreError::CardOfNobody`] when it is not one that a city may send; [`StoreError::Database`]. Nothing was changed then.
+    /// [`StoreError::CardOfNobody`] when it is not one that a city may send;
+    /// [`StoreError::Database`]. Nothing was changed then.
     pub fn put_roster(&mut self, sent: &CityRoster, now: WallTime) -> Result<Put, StoreError> {
         check(sent)?;
         let (transaction, path) = self.file.begin()?;

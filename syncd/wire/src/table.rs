@@ -386,7 +386,8 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PUT",
         path: "/invitation-keys",
         access: Access::Key(Scope::EnrolmentsWrite),
-        about: "Replaces the keys whose invitations are valid at all meetings of the organisation.",
+        about: "Replaces the keys whose invitations are valid at all meetings of the \
+                organisation.",
         notes: INVITATION_KEYS,
         request: Content::Json("PutInvitationKeys"),
         answer: Content::Json("InvitationKeys"),

@@ -1,5 +1,5 @@
-//! Citizen cards: a number comes once and goes nowhere but under the organisation's key. Nothing here
-//! logs one or gives one back.
+//! Citizen cards: a number comes once and goes nowhere but under the organisation's key. Nothing
+//! here logs one or gives one back.
 
 use std::sync::Arc;
 

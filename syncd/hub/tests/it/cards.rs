@@ -1,5 +1,5 @@
-//! Citizen cards: the number goes in once, sealed; a door knows the card again, and nobody reads the
-//! number anywhere.
+//! Citizen cards: the number goes in once, sealed; a door knows the card again, and nobody reads
+//! the number anywhere.
 
 use record::decode_roster;
 use seal::{CardHash, KeyId, KeyStore, WrapBinding, WrappedKey, card_hash};
