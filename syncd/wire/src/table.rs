@@ -258,10 +258,10 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/people/{person}/citizen-card",
         access: Access::Key(Scope::EnrolmentsWrite),
         about: "Lets doors know a person by their citizen card.",
-        notes: "The number is kept only sealed under the organisation's key, and no answer has it. \
-                For each meeting whose roster the person is on, doors get a hash of it, keyed under \
-                that meeting's key, which is destroyed with it. (A hash without a key would be no \
-                protection: there are few enough numbers to try them all.)",
+        notes: "The number is kept only sealed under the organisation's key, and no answer has \
+                it. For each meeting whose roster the person is on, doors get a hash of it, keyed \
+                under that meeting's key, which is destroyed with it. (A hash without a key would \
+                be no protection: there are few enough numbers to try them all.)",
         request: Content::Json("PutCitizenCard"),
         answer: Content::Json("Person"),
         problems: &[P::NotFound],
