@@ -3,7 +3,7 @@
 
 mod people;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -13,17 +13,28 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use hub::ca::Ca;
-use hub::model::{ApiKeyId, KeyRole};
+use hub::model::{ApiKeyId, KeyRole, MeetingState};
 use hub::sandbox::{self, Sandbox};
-use hub::{Hub, ModelPaths, Options, ServerFiles, admin};
+use hub::{
+    AddressHeader, CertificateHeader, Hub, Listeners, ModelPaths, Options, ProxyAddress,
+    ProxyHeaders, ProxyListener, ServerFiles, admin,
+};
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, RoomId};
 
 use crate::file;
 
 /// Most bytes of a file of authorities.
 const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
+
+/// How often within the time that systemd waits it is told.
+const WATCHDOG_SHARE: u32 = 4;
+
+/// Where the hub listens unless it is said.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
 
 /// What the city side can do.
 #[derive(Debug, Subcommand)]
@@ -65,9 +76,44 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
 
-    /// Where to listen; port 0 takes a free one, which is printed.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
-    listen: SocketAddr,
+    /// Where to listen; port 0 takes a free one, which is printed. 127.0.0.1:8443 unless it is said
+    /// here, and nowhere but for the proxy with --behind-proxy alone.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// Serve a reverse proxy that ends TLS before the hub, at unix:/PATH or at a loopback address.
+    /// What it says of clients' certificates and addresses is believed here, and nowhere else. See
+    /// deploy/nginx.example.conf.
+    #[arg(long, value_name = "ADDRESS")]
+    behind_proxy: Option<ProxyAddress>,
+
+    /// An address that the proxy comes from; may be repeated. Needed with a loopback address.
+    #[arg(long, value_name = "IP", requires = "behind_proxy")]
+    trusted_proxy: Vec<IpAddr>,
+
+    /// The header in which the proxy passes a client's certificate on: client-cert (RFC 9440) or
+    /// x-ssl-client-cert (as nginx writes it). The proxy must set it on every request.
+    #[arg(
+        long,
+        value_name = "HEADER",
+        requires = "behind_proxy",
+        default_value = "client-cert"
+    )]
+    proxy_certificate_header: CertificateHeader,
+
+    /// The header in which the proxy passes a client's address on: x-forwarded-for or forwarded
+    /// (RFC 7239). Its last address is the client's.
+    #[arg(
+        long,
+        value_name = "HEADER",
+        requires = "behind_proxy",
+        default_value = "x-forwarded-for"
+    )]
+    proxy_address_header: AddressHeader,
+
+    /// Most connections of one address at once; all devices behind one address share it.
+    #[arg(long, value_name = "COUNT", default_value_t = wire::limits::CONNECTIONS_PER_ADDRESS)]
+    connections_per_address: u32,
 
     /// A name or address that the hub is called by, for its certificate; may be repeated.
     /// localhost and 127.0.0.1 always are.
@@ -228,13 +274,25 @@ enum AdminCommand {
     /// What people are recognised by.
     #[command(flatten)]
     People(people::PeopleCommand),
-    /// Replace the hub's authority, in three steps: `begin` makes the next one and tells devices of
-    /// it, `switch` (when all have renewed their certificates) lets it sign, `finish` forgets the
-    /// one before. Start the hub again after each step.
+    /// Print a certificate's chain with this hub's vouchers behind it, for a proxy that ends TLS
+    /// before the hub: by them devices know it. To be run again whenever the certificate is renewed
+    /// or the hub's authority replaced.
+    Vouch {
+        /// The PEM file of the certificate's chain, the server's own first.
+        #[arg(long, value_name = "FILE")]
+        certificate: PathBuf,
+    },
+    /// Replace the hub's authority, in three steps: `begin` makes the next one, of which devices
+    /// are told within minutes; `switch` lets it sign; `finish` forgets the one before. A running
+    /// hub follows within a minute. `status` lists the devices that have not followed yet.
     Authority {
         /// Which step.
         #[arg(value_enum)]
         step: Rotation,
+
+        /// Go on although devices have not followed the step before.
+        #[arg(long)]
+        force: bool,
     },
     /// Close a meeting: its key is destroyed.
     CloseMeeting {
@@ -249,6 +307,8 @@ enum AdminCommand {
 /// A step in replacing the authority.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Rotation {
+    /// Say which devices have not followed yet.
+    Status,
     /// Make the next authority.
     Begin,
     /// Let it sign.
@@ -336,6 +396,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let mut options = Options::default();
     options.names.extend(args.name.iter().cloned());
     options.private_webhooks = args.private_webhooks;
+    options.connections_per_address = args.connections_per_address;
     if let (Some(certificate), Some(key)) = (&args.certificate, &args.key) {
         options.certificate = Some(ServerFiles {
             certificate: certificate.clone(),
@@ -360,10 +421,13 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         say(&sandbox::fill(&hub)?);
     }
     runtime.block_on(async {
-        let listener = TcpListener::bind(args.listen)
-            .await
-            .with_context(|| format!("{} cannot be listened on", args.listen))?;
-        println!("https://{}", listener.local_addr()?);
+        let listeners = listeners(args).await?;
+        if let Some(open) = &listeners.open {
+            println!("https://{}", open.local_addr()?);
+        }
+        if let Some(proxy) = &listeners.proxy {
+            println!("proxy {}", proxy.local_address()?);
+        }
         let mut hangup = signal(SignalKind::hangup())?;
         let reloaded = hub.clone();
         tokio::spawn(async move {
@@ -379,9 +443,69 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
                 _ = int.recv() => {}
             }
         };
-        hub::serve(hub, listener, stopped).await?;
+        notify(&[NotifyState::Ready]);
+        tokio::spawn(say_alive(hub.clone()));
+        let stopped = async move {
+            stopped.await;
+            notify(&[NotifyState::Stopping]);
+        };
+        hub::serve_at(hub, listeners, stopped).await?;
         Ok(())
     })
+}
+
+/// Tells systemd, where that wants to know, that this process goes round and its store answers. A
+/// store that failed to write answers no more, and what helps then is a new start.
+async fn say_alive(hub: Arc<Hub>) {
+    let Some(within) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut often = tokio::time::interval(within / WATCHDOG_SHARE);
+    often.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        often.tick().await;
+        let store = hub.store().clone();
+        match tokio::task::spawn_blocking(move || store.check()).await {
+            Ok(Ok(())) => notify(&[NotifyState::Watchdog]),
+            Ok(Err(error)) => tracing::error!(%error, "the store does not answer"),
+            Err(error) => tracing::error!(%error, "the store cannot be asked"),
+        }
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}
+
+async fn listeners(args: &ServeArgs) -> anyhow::Result<Listeners> {
+    let open = match (args.listen, &args.behind_proxy) {
+        (None, Some(_)) => None,
+        (None, None) => Some(LISTEN),
+        (listen @ Some(_), _) => listen,
+    };
+    let open = match open {
+        None => None,
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("{address} cannot be listened on"))?,
+        ),
+    };
+    let headers = ProxyHeaders {
+        certificate: args.proxy_certificate_header,
+        address: args.proxy_address_header,
+    };
+    let proxy = match &args.behind_proxy {
+        None => None,
+        Some(address) => {
+            let proxies = args.trusted_proxy.clone();
+            let bound = ProxyListener::bind(address, proxies, headers).await;
+            Some(bound.context("a proxy cannot be listened to (--behind-proxy, --trusted-proxy)")?)
+        }
+    };
+    Ok(Listeners { open, proxy })
 }
 
 /// What an integrator needs to begin.
@@ -455,15 +579,11 @@ fn admin(args: &AdminArgs) -> anyhow::Result<()> {
             let key = ApiKeyId::new(key).with_context(|| format!("`{key}` is no key's id"))?;
             println!("{:?}", admin::revoke_key(&hub, &key)?);
         }
-        AdminCommand::Authority { step } => {
-            match step {
-                Rotation::Begin => println!("{}", Ca::begin_rotation(&args.data, hub.now())?),
-                Rotation::Switch => println!("{}", Ca::switch_rotation(&args.data)?),
-                Rotation::Finish => Ca::finish_rotation(&args.data)?,
-            }
-            println!("start the hub again for this to count");
+        AdminCommand::Vouch { certificate } => {
+            print!("{}", hub::vouched_chain(&hub.ca(), certificate, hub.now())?);
         }
         AdminCommand::People(command) => people::run(&hub, command)?,
+        AdminCommand::Authority { step, force } => rotate(&hub, &args.data, *step, *force)?,
         AdminCommand::Meetings { organisation } => meetings(&hub, &read(organisation)?)?,
         AdminCommand::CloseMeeting {
             meeting,
@@ -485,6 +605,34 @@ fn hub_of(args: &AdminArgs) -> anyhow::Result<Arc<Hub>> {
         return open(&args.data, Options::default());
     }
     existing(&args.data)
+}
+
+fn rotate(hub: &Hub, data: &Path, step: Rotation, force: bool) -> anyhow::Result<()> {
+    let standing = admin::authority_standing(hub)?;
+    let behind: Vec<&str> = standing.behind.iter().map(DeviceId::as_str).collect();
+    match step {
+        Rotation::Switch | Rotation::Finish => anyhow::ensure!(
+            force || behind.is_empty(),
+            "{} of {} devices have not followed the step before: {}; wait until they have, revoke \
+             those that never will, or use --force: after `finish` they must be enrolled again",
+            behind.len(),
+            behind.len() + standing.current,
+            behind.join(", ")
+        ),
+        Rotation::Status | Rotation::Begin => {}
+    }
+    match step {
+        Rotation::Status => {
+            println!("{} devices have followed", standing.current);
+            for device in behind {
+                println!("{device}\tbehind");
+            }
+        }
+        Rotation::Begin => println!("{}", Ca::begin_rotation(data, hub.now())?),
+        Rotation::Switch => println!("{}", Ca::switch_rotation(data)?),
+        Rotation::Finish => Ca::finish_rotation(data)?,
+    }
+    Ok(())
 }
 
 fn new_key(
@@ -552,10 +700,38 @@ fn keys(hub: &Hub, organisation: &OrganisationId) -> anyhow::Result<()> {
 }
 
 fn meetings(hub: &Hub, organisation: &OrganisationId) -> anyhow::Result<()> {
-    for meeting in admin::meetings(hub, organisation)?.items {
-        println!("{meeting:?}");
+    let row = |cells: [&str; 7]| {
+        let [id, starts, ends, room, state, expected, title] = cells;
+        println!(
+            "{id:<20}  {starts:<24}  {ends:<24}  {room:<12}  {state:<9}  {expected:>6}  {title}"
+        );
+    };
+    row(["id", "begins", "ends", "room", "state", "people", "title"]);
+    let mut after = None;
+    loop {
+        let page = admin::meetings(hub, organisation, after)?;
+        for meeting in &page.items {
+            let plan = &meeting.plan;
+            row([
+                plan.id.as_str(),
+                &wire::Timestamp(plan.starts_at).to_string(),
+                &wire::Timestamp(plan.ends_at).to_string(),
+                plan.room.as_str(),
+                match meeting.state {
+                    MeetingState::Planned => "planned",
+                    MeetingState::Cancelled => "cancelled",
+                    MeetingState::Closed => "closed",
+                },
+                &meeting.expected.to_string(),
+                &plan.title,
+            ]);
+        }
+        let last = page.items.last().filter(|_| page.more);
+        let Some(last) = last else {
+            return Ok(());
+        };
+        after = Some((last.plan.starts_at, last.plan.id.clone()));
     }
-    Ok(())
 }
 
 /// Reads an id, and says which one is none.

@@ -40,29 +40,37 @@ pub enum TrustError {
 /// The clock that certificates are judged by: the latest of the wall clock, the time of the build
 /// and that of the last record. A board without a battery wakes up in 1970 or in the past.
 #[derive(Debug, Clone)]
-pub struct LatestClock(Arc<AtomicI64>);
+pub struct LatestClock {
+    at_least: Arc<AtomicI64>,
+    /// What the wall clock shows since 1970.
+    wall: fn() -> Duration,
+}
 
 impl LatestClock {
     /// A clock that is never before this.
     #[must_use]
     pub fn new(at_least: WallTime) -> Self {
-        Self(Arc::new(AtomicI64::new(at_least.0)))
+        Self {
+            at_least: Arc::new(AtomicI64::new(at_least.0)),
+            wall: || {
+                SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default()
+            },
+        }
     }
 
     /// It is never before this either.
     pub fn raise(&self, at_least: WallTime) {
-        self.0.fetch_max(at_least.0, Ordering::Relaxed);
+        self.at_least.fetch_max(at_least.0, Ordering::Relaxed);
     }
 }
 
 impl TimeProvider for LatestClock {
     fn current_time(&self) -> Option<UnixTime> {
-        let at_least = u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0);
+        let at_least = u64::try_from(self.at_least.load(Ordering::Relaxed)).unwrap_or(0);
         let at_least = Duration::from_millis(at_least);
-        let clock = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Some(UnixTime::since_unix_epoch(clock.max(at_least)))
+        Some(UnixTime::since_unix_epoch((self.wall)().max(at_least)))
     }
 }
 
@@ -253,4 +261,45 @@ fn key_digest(certificate: &CertificateDer<'_>) -> Option<Digest> {
     Some(Digest(
         Sha256::digest(parsed.tbs_certificate.subject_pki.raw).into(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_before_the_build_or_the_last_record_is_believed() {
+        fn check(wall: fn() -> Duration, built_s: i64, record_s: Option<i64>, expect_s: u64) {
+            let mut clock = LatestClock::new(WallTime(built_s * 1000));
+            clock.wall = wall;
+            if let Some(at) = record_s {
+                clock.raise(WallTime(at * 1000));
+            }
+            let now = clock.current_time().unwrap().as_secs();
+            assert_eq!(now, expect_s, "built at {built_s}, record at {record_s:?}");
+        }
+        // A board that wakes up in 1970, one that is right, one that is ahead.
+        let (zero, right, ahead) = (
+            || Duration::ZERO,
+            || Duration::from_secs(2000),
+            || Duration::from_secs(9000),
+        );
+        check(zero, 1000, None, 1000);
+        check(zero, 1000, Some(1500), 1500);
+        check(zero, 1000, Some(500), 1000);
+        check(right, 1000, None, 2000);
+        check(right, 1000, Some(1500), 2000);
+        check(right, 1000, Some(2500), 2500);
+        check(ahead, 1000, Some(2500), 9000);
+        // Nonsense in a file is no time before 1970.
+        check(zero, -5, Some(i64::MIN / 1000), 0);
+    }
+
+    #[test]
+    fn a_program_knows_when_it_was_built() {
+        let built = built_at();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        assert!(built.0 > 1_700_000_000_000, "{built:?}");
+        assert!(built.0 <= now.as_millis() as i64, "{built:?}");
+    }
 }

@@ -8,6 +8,7 @@ use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, RoomId, WallTime};
 use wire::Scope;
 pub use wire::limits::{TOKEN_LASTS, TOKEN_LASTS_MAX};
 
+use crate::ca::Presented;
 use crate::hub::Hub;
 use crate::model::{
     ApiKey, ApiKeyId, Change, Device, InvitationKey, KeyChange, KeyRole, Meeting, MeetingQuery,
@@ -267,17 +268,61 @@ pub fn revoke_key(hub: &Hub, key: &ApiKeyId) -> Result<Change, AdminError> {
     Ok(hub.store().revoke_api_key(key, hub.now())?)
 }
 
-/// Meetings of an organisation that end after now, at most a page.
+/// Meetings of an organisation that end after now, at most a page behind `after`.
 ///
 /// # Errors
 /// [`AdminError`] says why not.
-pub fn meetings(hub: &Hub, organisation: &OrganisationId) -> Result<Page<Meeting>, AdminError> {
+pub fn meetings(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    after: Option<(WallTime, MeetingId)>,
+) -> Result<Page<Meeting>, AdminError> {
     let query = MeetingQuery {
         from: Some(hub.now()),
+        after,
         limit: wire::limits::PAGE_ITEMS_MAX,
         ..MeetingQuery::default()
     };
     Ok(hub.store().meetings(organisation, &query)?)
+}
+
+/// Enrolled devices and where they stand while the hub's authority is being replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// How many have the certificate that they should have.
+    pub current: usize,
+    /// Those that have not renewed theirs since the last step, in order of their ids within each
+    /// organisation.
+    pub behind: Vec<DeviceId>,
+}
+
+/// Looks which devices have followed the last step of replacing the hub's authority.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn authority_standing(hub: &Hub) -> Result<Standing, AdminError> {
+    let ca = hub.ca();
+    let mut standing = Standing::default();
+    for organisation in organisations(hub)? {
+        let mut after = None;
+        loop {
+            let page = devices(hub, &organisation.id, after.as_ref())?;
+            for device in page.items.iter().filter(|one| one.revoked_at.is_none()) {
+                let Some(pem) = hub.store().newest_certificate(&device.id)? else {
+                    continue;
+                };
+                match Presented::of_pem(&pem).is_some_and(|shown| ca.is_current(&shown)) {
+                    true => standing.current += 1,
+                    false => standing.behind.push(device.id.clone()),
+                }
+            }
+            after = page.items.last().map(|device| device.id.clone());
+            if !page.more {
+                break;
+            }
+        }
+    }
+    Ok(standing)
 }
 
 /// Closes a meeting: its key is destroyed, and its roll is complete but for late records.

@@ -248,7 +248,6 @@ impl Ca {
     #[must_use]
     pub fn is_current(&self, presented: &Presented) -> bool {
         let issued_at = after(presented.not_before, BACKDATED);
-        // Certificates count whole seconds: one of the same second may be from before.
         let told = |next: &Authority| issued_at > next.made_at;
         presented.issuer == self.current.subject && self.next.as_ref().is_none_or(told)
     }
@@ -273,7 +272,12 @@ impl Ca {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(device.as_str());
         params.serial_number = Some(SerialNumber::from_slice(&serial));
-        let not_before = before(now, BACKDATED);
+        let mut not_before = before(now, BACKDATED);
+        if self.next.is_some() {
+            // Certificates count whole seconds: so this one is later than any that was signed in
+            // this second before there was a next authority, of which this one's answer tells.
+            not_before = after(not_before, Duration::from_secs(1));
+        }
         let expires_at = after(now, DEVICE_CERTIFICATE_LASTS);
         set_validity(&mut params, not_before, expires_at);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -292,9 +296,11 @@ impl Ca {
     }
 }
 
-/// The steps by which one authority follows another without any device losing its way. Each is for
-/// a stopped hub, or is followed by its restart; between the first two all devices should have
-/// renewed their certificates once, as the answer tells them of the next authority.
+/// The steps by which one authority follows another without any device losing its way. A running
+/// hub follows each by itself. After the first, devices are told with their next report to renew
+/// their certificates, and with these of the next authority; after the second likewise, and get
+/// certificates of the new one. Whoever sleeps through the first knows the hub by a voucher of the
+/// former authority, until the third.
 impl Ca {
     /// Makes the next authority: from now on devices are told of it.
     ///
@@ -420,6 +426,12 @@ pub struct Presented {
 }
 
 impl Presented {
+    /// The same of a certificate in PEM.
+    #[must_use]
+    pub fn of_pem(pem: &str) -> Option<Self> {
+        Self::read(&pem_certificate(pem)?)
+    }
+
     /// Reads a certificate; none when it is not of the form that [`Ca::sign_device`] makes.
     #[must_use]
     pub fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
@@ -667,6 +679,33 @@ mod tests {
         Ca::finish_rotation(dir.path()).unwrap();
         let finished = Ca::open_or_create(dir.path(), NOW).unwrap();
         assert_eq!(finished.authorities().len(), 1);
+    }
+
+    #[test]
+    fn it_is_seen_by_a_certificate_how_far_its_device_has_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let requested = RequestedKey::of_csr(&csr(&key)).unwrap();
+        // All of it happens within one second.
+        let sign = || {
+            let ca = Ca::open_or_create(dir.path(), NOW).unwrap();
+            Presented::of_pem(&ca.sign_device(&device(), &requested, NOW).unwrap().pem).unwrap()
+        };
+        let check = |shown: &[&Presented], expect: &[bool]| {
+            let ca = Ca::open_or_create(dir.path(), NOW).unwrap();
+            let found: Vec<bool> = shown.iter().map(|one| ca.is_current(one)).collect();
+            assert_eq!(found, expect);
+        };
+        let first = sign();
+        check(&[&first], &[true]);
+        Ca::begin_rotation(dir.path(), NOW).unwrap();
+        let told = sign();
+        check(&[&first, &told], &[false, true]);
+        Ca::switch_rotation(dir.path()).unwrap();
+        let switched = sign();
+        check(&[&first, &told, &switched], &[false, false, true]);
+        Ca::finish_rotation(dir.path()).unwrap();
+        check(&[&first, &told, &switched], &[false, false, true]);
     }
 
     #[test]

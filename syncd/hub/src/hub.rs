@@ -8,14 +8,17 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use seal::{FileKeyStore, KeyStoreError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, Semaphore};
 use vocabulary::{Digest, WallTime};
-use wire::limits::{BODIES_KIB_MAX, KEY_KEPT_AFTER_END, PICTURES_MAX, STREAMS_MAX};
+use wire::limits::{
+    CONNECTIONS_PER_ADDRESS, HEADER_TIME_MAX, KEY_KEPT_AFTER_END, PICTURES_MAX, STREAMS_MAX,
+};
 
+use crate::bodies::Bodies;
 use crate::ca::{Ca, CaError};
 use crate::handlers::RosterCache;
 use crate::metrics::Metrics;
@@ -48,6 +51,10 @@ pub struct Options {
     pub names: Vec<String>,
     /// A certificate of the operator's to show instead.
     pub certificate: Option<ServerFiles>,
+    /// Most connections of one address at once, and behind a proxy most requests.
+    pub connections_per_address: u32,
+    /// How long a request's header may take, also the next one on a connection that is kept.
+    pub header_time_max: Duration,
     /// Where the models are; without, portraits cannot be handed in.
     pub models: Option<ModelPaths>,
     /// What tells the time.
@@ -62,6 +69,8 @@ impl Default for Options {
         Self {
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             certificate: None,
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
+            header_time_max: HEADER_TIME_MAX,
             models: None,
             clock: Arc::new(system_time),
             private_webhooks: false,
@@ -122,13 +131,15 @@ pub struct Hub {
     ca: RwLock<Arc<Ca>>,
     pub(crate) names: Vec<String>,
     pub(crate) certificate: Option<ServerFiles>,
+    pub(crate) connections_per_address: u32,
+    pub(crate) header_time_max: Duration,
     pub(crate) private_webhooks: bool,
     pub(crate) sealing: KeyStoreSealing,
     pub(crate) portraits: Result<Portraits, String>,
     pub(crate) rosters: RosterCache,
     pub(crate) metrics: Metrics,
     pub(crate) blocking: Arc<Semaphore>,
-    pub(crate) bodies: Arc<Semaphore>,
+    pub(crate) bodies: Bodies,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) pictures: Arc<Semaphore>,
     /// Wakes whoever follows the records when some were taken by this process.
@@ -190,13 +201,15 @@ impl Hub {
             ca: RwLock::new(Arc::new(ca)),
             names: options.names,
             certificate: options.certificate,
+            connections_per_address: options.connections_per_address,
+            header_time_max: options.header_time_max,
             private_webhooks: options.private_webhooks,
             sealing: KeyStoreSealing::new(Arc::new(keys)),
             portraits,
             rosters: RosterCache::default(),
             metrics: Metrics::default(),
             blocking: Arc::new(Semaphore::new(BLOCKING_MAX)),
-            bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
+            bodies: Bodies::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             pictures: Arc::new(Semaphore::new(PICTURES_MAX)),
             records_came: Notify::new(),
@@ -240,15 +253,17 @@ impl Hub {
         self.reloading.notify_one();
     }
 
-    /// Reads the authorities again; says whether they are others now.
-    pub(crate) fn reread_authorities(&self) -> Result<bool, CaError> {
+    /// The authorities as their files have them at this moment, for whoever signs: what a device is
+    /// told with its certificate must be all that it is to know.
+    pub(crate) fn newest_ca(&self) -> Result<Arc<Ca>, CaError> {
         let read = Ca::open_or_create(&self.dir, self.now())?;
         let mut ca = self.ca.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = read.authorities_pem() != ca.authorities_pem();
-        if changed {
+        if read.authorities_pem() != ca.authorities_pem() {
             *ca = Arc::new(read);
+            // Whoever shakes hands is to know it too.
+            self.reload();
         }
-        Ok(changed)
+        Ok(ca.clone())
     }
 
     /// The digest of something handed in that tells it from another, and nothing to whoever does

@@ -5,6 +5,7 @@
 pub mod admin;
 mod auth;
 mod backup;
+mod bodies;
 pub mod ca;
 mod calendar;
 mod call;
@@ -34,5 +35,8 @@ pub use hub::{Clock, Hub, HubError, Options, system_time};
 /// tell its makers.
 pub use inference::forbid_telemetry;
 pub use portrait::{ModelPaths, ModelsError};
-pub use server::{ServeError, serve};
+pub use server::{
+    AddressHeader, CertificateHeader, HeaderError, ListenError, Listeners, ProxyAddress,
+    ProxyHeaders, ProxyListener, ServeError, serve, serve_at,
+};
 pub use shown::{ServerFiles, ShownError, vouched_chain};

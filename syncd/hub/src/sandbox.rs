@@ -94,6 +94,12 @@ impl fmt::Display for Sandbox {
 /// Why the sandbox was not filled.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
+    /// The hub has an organisation that nobody invented.
+    #[error(
+        "this hub has the organisation {0}, so it is a city's own; make a sandbox in a directory \
+         of its own"
+    )]
+    RealCity(OrganisationId),
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -109,13 +115,16 @@ pub enum SandboxError {
 }
 
 /// Fills a hub with the invented city, and moves its meetings to around now. Doing it again makes
-/// nothing twice.
+/// nothing twice. A hub that has organisations and is no sandbox is left as it is.
 ///
 /// # Errors
 /// [`SandboxError`] says why not.
 pub fn fill(hub: &Hub) -> Result<Sandbox, SandboxError> {
     let organisation = OrganisationId::new(ORGANISATION)?;
     let is_new = hub.store().organisation(&organisation)?.is_none();
+    if is_new && let Some(other) = hub.store().organisations()?.pop() {
+        return Err(SandboxError::RealCity(other.id));
+    }
     admin::put_organisation(hub, organisation.clone(), "Thành phố Mẫu (thử nghiệm)")?;
     for (room, name, doors) in [
         ("phong-a", "Phòng họp A (mẫu)", ["A1", "A2"].as_slice()),
@@ -284,7 +293,21 @@ fn roster(people: &[PersonId]) -> Vec<Entry> {
 
 #[cfg(test)]
 mod tests {
+    use crate::hub::Options;
+
     use super::*;
+
+    #[test]
+    fn a_city_of_its_own_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = Hub::open(dir.path(), Options::default()).unwrap();
+        let real = OrganisationId::new("so-that").unwrap();
+        admin::put_organisation(&hub, real.clone(), "Sở Thật").unwrap();
+        let refused = fill(&hub).unwrap_err();
+        assert!(matches!(refused, SandboxError::RealCity(id) if id == real));
+        assert_eq!(hub.store().organisations().unwrap().len(), 1);
+        assert!(hub.store().rooms(&real).unwrap().is_empty());
+    }
 
     #[test]
     fn invented_faces_resemble_nobody() {

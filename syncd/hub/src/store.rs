@@ -20,8 +20,8 @@ pub(crate) use sealing::open_card;
 pub use sealing::{Copying, HUB_DEVICE, KeyStoreSealing, Sealing};
 /// What a store holds at most; as the API has it.
 pub use wire::limits::{
-    ASIDE_BYTES_MAX, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX, FOLLOWS_AFTER_END, ORGANISATIONS_MAX,
-    PEOPLE_MAX, ROLL_RECORDS_MAX, ROOMS_MAX, WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
+    ASIDE_BYTES_MAX, ASIDE_ROW_BYTES, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX, FOLLOWS_AFTER_END,
+    ORGANISATIONS_MAX, PEOPLE_MAX, ROLL_RECORDS_MAX, ROOMS_MAX, WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
 };
 
 use crate::ingest::Batch;
@@ -480,6 +480,12 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] when it cannot be read.
     fn authenticate(&self, serial: &CertificateSerial)
     -> Result<Option<Authenticated>, StoreError>;
+
+    /// The newest certificate of a device that counts, in PEM; none for one that is not enrolled.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the device.
+    fn newest_certificate(&self, device: &DeviceId) -> Result<Option<String>, StoreError>;
 
     /// Keeps a new key of a caller.
     ///

@@ -95,6 +95,8 @@ limits! {
     /// Most bytes of all request bodies that the hub has in memory at once, in KiB; more wait for
     /// their turn.
     BODIES_KIB_MAX: usize = 256 << 10;
+    /// The same of one device's or key's bodies: one roster of the largest size.
+    BODIES_PER_CALLER_KIB_MAX: usize = 64 << 10;
 
     /// How many times a body may grow when it is unpacked. Real ones grow tenfold; a bomb grows a
     /// thousandfold.
@@ -120,6 +122,9 @@ limits! {
 
     /// Most connections of a hub at once: a city's devices, twice. More wait in the system's queue.
     CONNECTIONS_MAX: usize = 2048;
+    /// Most connections of one address at once, and behind a proxy most requests, unless the hub's
+    /// keeper says otherwise: all devices of a building may share an address.
+    CONNECTIONS_PER_ADDRESS: u32 = 512;
     /// Most requests of one device or key that are answered at once.
     IN_FLIGHT_PER_CALLER_MAX: u32 = 16;
     /// Most streams of records of one key at once.
@@ -190,9 +195,15 @@ limits! {
     /// Most epochs of one device. A ledger file is begun anew a few times in a device's life; one
     /// that claims more is broken or hostile.
     EPOCHS_MAX: usize = 200;
-    /// Most bytes that are kept aside for one device. Beyond it a batch with something new to keep
-    /// aside is refused whole, so nothing of it is acknowledged and the device keeps it.
+    /// Most bytes that are kept aside for one device, so that a broken or hostile one cannot fill
+    /// the hub's disk. Beyond it a batch with something new to keep aside is refused whole: nothing
+    /// of it is acknowledged, the device keeps it and says so, and finds out by smaller batches
+    /// which records are still taken. What was kept aside before stays, and good records are taken
+    /// as ever. Somebody has to look at that device.
     ASIDE_BYTES_MAX: u64 = 256 << 20;
+    /// What a record that is kept aside counts beside its own bytes: its row, its index, its note.
+    /// Without it, records of no bytes would fill the disk.
+    ASIDE_ROW_BYTES: u64 = 512;
     /// Most meetings that a device is told about at once.
     DEVICE_MEETINGS_MAX: usize = 500;
     /// Most feature spaces that a device reports.

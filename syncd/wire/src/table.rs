@@ -496,7 +496,9 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PUT",
         path: "/devices/{device}",
         access: Access::Key(Scope::DevicesWrite),
-        about: "Declares a device, or moves it to other doors.",
+        about: "Declares a device, or moves it to other doors. Ids of devices are unique at the \
+                hub, not only in one organisation: of one that is not free it is not said whose \
+                it is. Begin them with your organisation's id.",
         request: Content::Json("PutDevice"),
         answer: Content::Json("Device"),
         problems: &[P::Conflict, P::Unprocessable],

@@ -80,14 +80,28 @@ impl Door {
 
     /// Puts so many records into its ledger.
     pub fn write_records(&self, count: u64) {
+        self.write("var/ledger.db", WallTime(1_767_225_600_000), count);
+    }
+
+    /// Puts so many records into a ledger elsewhere.
+    pub fn write_records_in(&self, ledger: &str, count: u64) {
+        self.write(ledger, WallTime(1_767_225_600_000), count);
+    }
+
+    /// Puts a record of this time into its ledger.
+    pub fn write_record_at(&self, wall: WallTime) {
+        self.write("var/ledger.db", wall, 1);
+    }
+
+    fn write(&self, ledger: &str, wall: WallTime, count: u64) {
         let device = DeviceId::new("kiosk-thu").unwrap();
         let stamp = Stamp {
-            wall: WallTime(1_767_225_600_000),
+            wall,
             quality: ClockQuality::Synchronised,
             boot: BootId([3; 16]),
             monotonic: Monotonic(1),
         };
-        let mut ledger = Ledger::open(&self.path("var/ledger.db"), &device, stamp).unwrap();
+        let mut ledger = Ledger::open(&self.path(ledger), &device, stamp).unwrap();
         for _ in 0..count {
             let body = record::Body::ClockObservation(record::ClockObservation {
                 before: stamp.wall,
@@ -109,8 +123,32 @@ impl Door {
 
     /// Starts the daemon.
     pub fn start(&mut self) {
-        let log = File::create(self.path("log")).unwrap();
+        self.start_with(&[]);
+    }
+
+    /// Starts the daemon, with these in its environment.
+    pub fn start_with(&mut self, environment: &[(&str, &str)]) {
         let mut command = self.command(&["run"]);
+        command.envs(environment.iter().copied());
+        self.launch(command);
+    }
+
+    /// Starts the daemon by a program that becomes it: its command line follows these arguments.
+    pub fn start_within(&mut self, program: &str, arguments: &[&str]) {
+        let direct = self.command(&["run"]);
+        let mut command = Command::new(program);
+        command.args(arguments).arg(direct.get_program());
+        command
+            .args(direct.get_args())
+            .current_dir(self.directory.path());
+        command.env("RUST_LOG", "info").stdin(Stdio::null());
+        self.launch(command);
+    }
+
+    fn launch(&mut self, mut command: Command) {
+        // What was so before it was started says nothing.
+        let _ = fs::remove_file(self.path("var/syncd/status.json"));
+        let log = File::create(self.path("log")).unwrap();
         command.stdout(Stdio::null()).stderr(log);
         self.running = Some(command.spawn().unwrap());
     }
@@ -128,14 +166,30 @@ impl Door {
 
     /// Waits until the daemon has had contact, has sent all records, and tells of no trouble.
     pub fn wait_for_peace(&mut self) {
-        wait_until("contact, and nothing waiting", || {
+        self.wait_for_status("contact, nothing waiting and no trouble", |status| {
+            status["troubles"].as_array().unwrap().is_empty()
+        });
+    }
+
+    /// Waits until the daemon has had contact and has sent all records, whatever trouble there is.
+    pub fn wait_for_contact(&mut self) {
+        self.wait_for_status("contact, and nothing waiting", |_| true);
+    }
+
+    /// Waits until so many records wait.
+    pub fn wait_for_waiting(&mut self, count: u64) {
+        self.wait_for_status("what waits", |status| status["waiting"] == count);
+    }
+
+    fn wait_for_status(&mut self, what: &str, holds: impl Fn(&Value) -> bool) {
+        wait_until(what, || {
             self.assert_running();
             let Ok(bytes) = fs::read(self.path("var/syncd/status.json")) else {
                 return false;
             };
             let status: Value = serde_json::from_slice(&bytes).unwrap();
-            let is_heard = !status["last_contact"].is_null() && status["waiting"] == 0;
-            is_heard && status["troubles"].as_array().unwrap().is_empty()
+            let is_sent = status["waiting"] == 0 || !self.path("var/ledger.db").exists();
+            !status["last_contact"].is_null() && is_sent && holds(&status)
         });
     }
 
@@ -168,12 +222,8 @@ impl Door {
     /// Stops the daemon as a keeper does, and looks at what it leaves: an orderly end, a short log
     /// without anything that a terminal obeys, and no file but its own.
     pub fn stop(&mut self) {
-        let mut running = self.running.take().unwrap();
-        let id = Pid::from_child(&running);
-        kill_process(id, Signal::TERM).unwrap();
-        let status = running.wait().unwrap();
+        self.end();
         let log = self.log();
-        assert!(status.success(), "{status}: {log}");
         assert!(log.len() < LOG_BYTES_MAX, "{} bytes are logged", log.len());
         let plain = |c: char| c == '\n' || !c.is_control();
         assert!(log.chars().all(plain), "{log:?}");
@@ -200,6 +250,15 @@ impl Door {
             })
             .collect();
         assert!(strange.is_empty(), "{strange:?}");
+    }
+
+    /// Stops the daemon as a keeper does.
+    pub fn end(&mut self) {
+        let mut running = self.running.take().unwrap();
+        let id = Pid::from_child(&running);
+        kill_process(id, Signal::TERM).unwrap();
+        let status = running.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
     }
 
     /// The meetings of which `city.db` holds anything. Not while the daemon runs.

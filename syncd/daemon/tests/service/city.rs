@@ -15,6 +15,8 @@ pub struct Hub {
     running: Option<Child>,
     /// Its address, once it is served.
     pub url: String,
+    /// What it is served with in its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Hub {
@@ -24,6 +26,7 @@ impl Hub {
             directory: TempDir::new().unwrap(),
             running: None,
             url: String::new(),
+            environment: Vec::new(),
         };
         hub.admin("organisation mau --name Mau");
         hub.admin("room G1 --organisation mau --name G1 --door A1");
@@ -43,8 +46,14 @@ impl Hub {
             .append(true)
             .open(self.path("log"))
             .unwrap();
-        let listen = "hub serve --data data --listen 127.0.0.1:0";
-        let mut command = self.command(&format!("{listen} {arguments}"));
+        // Served again, it is where doors know it.
+        let before = self.url.strip_prefix("https://").unwrap_or("127.0.0.1:0");
+        let listen = match arguments.contains("--behind-proxy") {
+            true => String::new(),
+            false => format!("--listen {before}"),
+        };
+        let mut command = self.command(&format!("hub serve --data data {listen} {arguments}"));
+        command.envs(self.environment.iter().cloned());
         let mut running = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
         self.running = Some(running);
@@ -59,6 +68,14 @@ impl Hub {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments}: {error}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs a command of the operator's that must be refused; gives what it says.
+    pub fn refused(&self, arguments: &str) -> String {
+        let arguments = format!("hub admin --data data {arguments}");
+        let output = self.command(&arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments}");
+        String::from_utf8(output.stderr).unwrap()
     }
 
     /// A new token for the device.

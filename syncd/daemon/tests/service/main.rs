@@ -7,8 +7,14 @@
 )]
 
 mod authority;
+mod behind;
 mod certificates;
 mod city;
+mod commands;
 #[path = "../door/mod.rs"]
 #[allow(dead_code, reason = "the other test of the daemon uses the rest")]
 mod door;
+mod notified;
+mod rotation;
+mod units;
+mod way;

@@ -420,8 +420,8 @@ fn sign(
     now: WallTime,
 ) -> Result<DeviceCertificate, Failure> {
     let signed = hub
-        .ca()
-        .sign_device(device, key, now)
+        .newest_ca()
+        .and_then(|ca| ca.sign_device(device, key, now))
         .map_err(|error| Failure::internal("signing", &chain(&error)))?;
     Ok(DeviceCertificate {
         serial: CertificateSerial(signed.serial.to_vec()),

@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +18,10 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use wire::limits::{IN_FLIGHT_PER_CALLER_MAX, REQUEST_TIME_MAX, RETRY_AFTER, TURN_TIME_MAX};
+use wire::limits::{
+    IN_FLIGHT_PER_CALLER_MAX, REQUEST_TIME_MAX, RETRY_AFTER, TURN_TIME_MAX, UNPACKING_ALWAYS_BYTES,
+    UNPACKING_RATIO_MAX,
+};
 use wire::openapi::{CSV, PICTURES};
 use wire::operation::Content;
 use wire::packing::{ACCEPTED, Packing, UnpackError, Unpacker, unpack};
@@ -25,8 +29,10 @@ use wire::problem::{PROBLEM_JSON, Problem, ProblemType};
 use wire::{Access, Operation, Scope};
 
 use super::body::Outgoing;
+use super::peer::{self, Peer, Sender};
 use crate::auth::{Caller, Credentials, authorise};
-use crate::ca::{Presented, hex};
+use crate::bodies::Share;
+use crate::ca::hex;
 use crate::call::{Call, Format};
 use crate::handlers;
 use crate::hub::{Hub, InFlight};
@@ -43,22 +49,30 @@ const PACKED_FROM_BYTES: usize = 1024;
 
 const JSON: &str = "application/json";
 
+/// Statuses of those who are not let in, or come too often.
+const REFUSALS: [u16; 3] = [401, 403, 429];
+
 /// Answers a request.
 pub(super) async fn answer(
     hub: &Arc<Hub>,
-    certificate: Option<Presented>,
+    peer: &Peer,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Infallible> {
     let began = Instant::now();
     let id = request_id();
     let mut seen = Seen::default();
     let (parts, body) = request.into_parts();
+    // Whoever asks before sending a body has sent nothing of it, and is told at once.
+    let asks_first = parts.headers.contains_key(header::EXPECT);
     let mut unread = Some(body);
-    let done = perform(hub, certificate, parts, &mut unread, &mut seen).await;
-    if let Some(body) = unread.take().filter(|body| !body.is_end_stream()) {
+    let done = perform(hub, peer, parts, &mut unread, &mut seen).await;
+    let unread = unread
+        .take()
+        .filter(|body| !asks_first && !body.is_end_stream());
+    if let Some(body) = unread {
         // Who is refused before the body was read is still sending it, and would see a broken
         // connection in place of the answer.
-        let _ = timeout(DISCARD_TIME_MAX, collect(body, DISCARDED_BYTES_MAX, false)).await;
+        let _ = timeout(DISCARD_TIME_MAX, collect(body, DISCARDED_BYTES_MAX, None)).await;
     }
     let (response, cause) = match done {
         Ok((reply, packing)) => (respond(reply, packing, &seen, &id), None),
@@ -76,6 +90,12 @@ pub(super) async fn answer(
         Some(cause) => {
             tracing::error!(request = id, operation, caller, status, ms, cause, "failed");
         }
+        None if REFUSALS.contains(&status) => {
+            let peer = seen
+                .address
+                .map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+            tracing::info!(request = id, operation, caller, status, ms, peer, "refused");
+        }
         None => tracing::info!(request = id, operation, caller, status, ms, "answered"),
     }
     Ok(response)
@@ -85,6 +105,8 @@ pub(super) async fn answer(
 struct Seen {
     operation: &'static str,
     caller: Option<String>,
+    /// Who is refused is found by the address; who is served needs none in the log.
+    address: Option<IpAddr>,
     status: u16,
 }
 
@@ -93,6 +115,7 @@ impl Default for Seen {
         Self {
             operation: "none",
             caller: None,
+            address: None,
             status: 200,
         }
     }
@@ -100,16 +123,19 @@ impl Default for Seen {
 
 async fn perform(
     hub: &Arc<Hub>,
-    certificate: Option<Presented>,
+    peer: &Peer,
     parts: Parts,
     unread: &mut Option<Incoming>,
     seen: &mut Seen,
 ) -> Result<(Reply, Option<Packing>), Failure> {
     let packing = accepted_packing(&parts.headers);
+    let sender = peer.sender(&parts.headers, hub.now())?;
+    seen.address = sender.address;
+    let _one_of_its = count_address(hub, &sender)?;
     let is_ambiguous = parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1;
     let credentials = Credentials {
         bearer: bearer(&parts.headers),
-        certificate,
+        certificate: sender.certificate,
     };
     let (operation, path) = match route::find(parts.method.as_str(), parts.uri.path()) {
         Route::Operation(operation, path) => (operation, path),
@@ -152,7 +178,7 @@ async fn perform(
     let (caller, _in_flight) = admit(hub, operation.access, credentials, seen).await?;
     let format = request_format(operation, &parts.headers)?;
     let answer = answer_format(operation, &parts.headers)?;
-    let body = read_body(hub, operation, &parts.headers, unread).await?;
+    let body = read_body(hub, operation, &caller, &parts.headers, unread).await?;
     let query = route::query(parts.uri.query().unwrap_or_default())
         .ok_or_else(|| Failure::malformed("the query is not percent-encoded UTF-8"))?;
     let call = Call {
@@ -178,6 +204,20 @@ async fn perform(
     };
     let reply = blocking(hub, move |hub| handle(hub, call, body)).await?;
     Ok((reply, packing))
+}
+
+/// Counts a request that came through a proxy among those of its sender's address.
+fn count_address(hub: &Arc<Hub>, sender: &Sender) -> Result<Option<InFlight>, Failure> {
+    let Some(address) = sender.address.filter(|_| sender.is_uncounted) else {
+        return Ok(None);
+    };
+    match hub.enter(peer::place_of(address), hub.connections_per_address) {
+        Some(in_flight) => Ok(Some(in_flight)),
+        None => Err(Failure::new(
+            ProblemType::TooMany,
+            "this address has too many requests under way; wait for some of them",
+        )),
+    }
 }
 
 /// Judges the caller, and counts the request among the caller's.
@@ -286,11 +326,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 async fn turn(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
-    turns(semaphore, 1).await
-}
-
-async fn turns(semaphore: &Arc<Semaphore>, many: u32) -> Result<OwnedSemaphorePermit, Failure> {
-    let waiting = semaphore.clone().acquire_many_owned(many);
+    let waiting = semaphore.clone().acquire_owned();
     match timeout(TURN_TIME_MAX, waiting).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => Err(Failure::new(
@@ -305,12 +341,13 @@ struct ReadBody {
     bytes: Vec<u8>,
     packing: Option<Packing>,
     /// Its share of the memory for bodies.
-    _share: Option<OwnedSemaphorePermit>,
+    _share: Option<Share>,
 }
 
 async fn read_body(
     hub: &Arc<Hub>,
     operation: &Operation,
+    caller: &Caller,
     headers: &HeaderMap,
     unread: &mut Option<Incoming>,
 ) -> Result<ReadBody, Failure> {
@@ -334,46 +371,46 @@ async fn read_body(
     if announced.is_some_and(|bytes| bytes > most as u64) {
         return Err(too_large());
     }
-    // What a packed or unannounced body comes to is only known when it is there.
-    let share = match announced.filter(|_| packing.is_none()) {
-        Some(bytes) => usize::try_from(bytes).unwrap_or(most),
-        None => most,
-    };
-    let kib = u32::try_from(share.div_ceil(1024).max(1)).unwrap_or(u32::MAX);
-    let share = turns(&hub.bodies, kib).await?;
     let Some(body) = unread.take() else {
         return Err(Failure::internal("a body", &"it is gone"));
     };
-    match timeout(REQUEST_TIME_MAX, collect(body, most, true)).await {
-        Ok(Ok(Some(bytes))) => Ok(ReadBody {
-            bytes,
-            packing,
-            _share: Some(share),
-        }),
-        Ok(Ok(None)) => Err(too_large()),
-        Ok(Err(error)) => {
-            tracing::debug!(error = chain(&error), "a body broke off");
-            Err(Failure::malformed("the body broke off"))
-        }
-        Err(_) => Err(Failure::new(
-            ProblemType::RequestTimeout,
-            format!("the body took more than {} s", REQUEST_TIME_MAX.as_secs()),
-        )),
+    let mut share = hub.bodies.share(&caller.name().unwrap_or_default());
+    let read = timeout(REQUEST_TIME_MAX, collect(body, most, Some(&mut share))).await;
+    let read = read.map_err(|_| {
+        let detail = format!("the body took more than {} s", REQUEST_TIME_MAX.as_secs());
+        Failure::new(ProblemType::RequestTimeout, detail)
+    })?;
+    let bytes = read?.ok_or_else(too_large)?;
+    if packing.is_some() {
+        // What it comes to is only known when it is unpacked.
+        let grown = bytes.len().saturating_mul(UNPACKING_RATIO_MAX);
+        share
+            .grow_to(most.min(grown.max(UNPACKING_ALWAYS_BYTES)))
+            .await?;
     }
+    Ok(ReadBody {
+        bytes,
+        packing,
+        _share: Some(share),
+    })
 }
 
-/// All bytes of a body, or none of them where they are not to be kept; none when there are more
-/// than so many.
+/// All bytes of a body, or none of them where no memory for them is given; none when there are
+/// more than so many.
 async fn collect(
     mut body: Incoming,
     most: usize,
-    keep: bool,
-) -> Result<Option<Vec<u8>>, hyper::Error> {
+    mut share: Option<&mut Share>,
+) -> Result<Option<Vec<u8>>, Failure> {
     let mut bytes = Vec::new();
     let mut count = 0;
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
-        let Some(frame) = frame.transpose()? else {
+        let frame = frame.transpose().map_err(|error| {
+            tracing::debug!(error = chain(&error), "a body broke off");
+            Failure::malformed("the body broke off")
+        })?;
+        let Some(frame) = frame else {
             return Ok(Some(bytes));
         };
         if let Ok(data) = frame.into_data() {
@@ -381,7 +418,8 @@ async fn collect(
             if count > most {
                 return Ok(None);
             }
-            if keep {
+            if let Some(share) = &mut share {
+                share.grow_to(count).await?;
                 bytes.extend_from_slice(&data);
             }
         }

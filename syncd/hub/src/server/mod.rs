@@ -4,33 +4,46 @@
 
 mod body;
 mod exchange;
+mod forwarded;
+mod listeners;
 mod patient;
+mod peer;
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::server::danger::ClientCertVerifier;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use wire::limits::{
-    CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEADER_TIME_MAX, REQUEST_HEADER_BYTES_MAX,
-    REQUEST_HEADERS_MAX, STALL_TIME_MAX,
+    CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, REQUEST_HEADER_BYTES_MAX, REQUEST_HEADERS_MAX,
+    STALL_TIME_MAX,
 };
 
-use crate::ca::Presented;
+use crate::ca::{Ca, Presented};
 use crate::hub::Hub;
 use crate::reply::chain;
 use crate::shown::{Shown, ShownError};
-use crate::tls::{TlsError, server_config};
+use crate::tls::{TlsError, device_verifier, server_config};
 
+use listeners::ProxyStream;
 use patient::Patient;
+use peer::Peer;
+
+pub use forwarded::{AddressHeader, CertificateHeader, HeaderError};
+pub use listeners::{ListenError, ProxyAddress, ProxyHeaders, ProxyListener};
+
+/// Most connections of proxies at once; each carries many clients' requests, one after the other.
+pub const PROXY_CONNECTIONS_MAX: usize = 1024;
 
 /// Bytes that a connection buffers.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
@@ -59,8 +72,16 @@ pub enum ServeError {
     Socket(#[source] io::Error),
 }
 
-/// Answers requests until `shutdown` ends, then lets those that have begun come to their end for
-/// at most [`STOPPING_TIME_MAX`].
+/// Where a hub is reached.
+#[derive(Default)]
+pub struct Listeners {
+    /// Openly, by TLS that ends here.
+    pub open: Option<TcpListener>,
+    /// By a proxy, where TLS has ended.
+    pub proxy: Option<ProxyListener>,
+}
+
+/// Answers requests at one listener; see [`serve_at`].
 ///
 /// # Errors
 /// [`ServeError`] when it cannot begin.
@@ -69,11 +90,30 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
+    let listeners = Listeners {
+        open: Some(listener),
+        proxy: None,
+    };
+    serve_at(hub, listeners, shutdown).await
+}
+
+/// Answers requests until `shutdown` ends, then lets those that have begun come to their end for
+/// at most [`STOPPING_TIME_MAX`].
+///
+/// # Errors
+/// [`ServeError`] when it cannot begin.
+pub async fn serve_at(
+    hub: Arc<Hub>,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
     let tls = Arc::new(Tls::new(&hub)?);
-    let address = listener.local_addr().map_err(ServeError::Socket)?;
-    tracing::info!(%address, authority = %crate::ca::hex(&hub.ca().fingerprint().0), "serving");
+    say_where(&hub, &listeners).map_err(ServeError::Socket)?;
     tokio::spawn(crate::webhook::run(hub.clone()));
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (open_places, proxy_places) = (
+        Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        Arc::new(Semaphore::new(PROXY_CONNECTIONS_MAX)),
+    );
     let graceful = GracefulShutdown::new();
     let mut housekeeping = ticker(HOUSEKEEPING_EVERY);
     let mut looking = ticker(CERTIFICATE_LOOKED_AT_EVERY);
@@ -95,36 +135,34 @@ pub async fn serve(
                 tls.look(&hub);
                 continue;
             }
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept_openly(listeners.open.as_ref(), &open_places) => accepted,
+            accepted = accept_proxy(listeners.proxy.as_ref(), &proxy_places) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else {
+        let Some((came, place)) = accepted else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (hub, acceptor, watcher) = (hub.clone(), tls.acceptor(), graceful.watcher());
+        let (hub, tls, watcher) = (hub.clone(), tls.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _place = place;
             let _counted = hub.metrics.connection();
-            let Some((stream, certificate)) = shake_hands(&hub, &acceptor, stream, peer).await
-            else {
-                return;
-            };
-            let service =
-                service_fn(|request| exchange::answer(&hub, certificate.clone(), request));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIME_MAX)
-                .max_headers(REQUEST_HEADERS_MAX)
-                .max_header_size(REQUEST_HEADER_BYTES_MAX)
-                .max_buf_size(BUFFER_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(error = chain(&error), "a connection ended badly");
+            match came {
+                Came::Openly(stream, address) => {
+                    openly(&hub, &tls, stream, address.ip(), watcher).await;
+                }
+                Came::ByProxy(ProxyStream::Unix(stream), headers) => {
+                    let peer = Peer::behind(headers, tls);
+                    speak(&hub, Patient::new(stream, STALL_TIME_MAX), &peer, watcher).await;
+                }
+                Came::ByProxy(ProxyStream::Tcp(stream), headers) => {
+                    let peer = Peer::behind(headers, tls);
+                    speak(&hub, Patient::new(stream, STALL_TIME_MAX), &peer, watcher).await;
+                }
             }
         });
     }
     hub.stop();
-    drop(listener);
+    drop(listeners);
     tracing::info!("stopping");
     if timeout(STOPPING_TIME_MAX, graceful.shutdown())
         .await
@@ -135,21 +173,100 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+fn say_where(hub: &Hub, listeners: &Listeners) -> io::Result<()> {
+    let authority = crate::ca::hex(&hub.ca().fingerprint().0);
+    if let Some(open) = &listeners.open {
+        tracing::info!(address = %open.local_addr()?, authority, "serving");
+    }
+    if let Some(proxy) = &listeners.proxy {
+        tracing::info!(
+            address = proxy.local_address()?,
+            authority,
+            "serving behind a proxy"
+        );
+    }
+    Ok(())
+}
+
+/// A connection that came in.
+enum Came {
+    Openly(TcpStream, SocketAddr),
+    ByProxy(ProxyStream, ProxyHeaders),
+}
+
+/// A connection and its place; none when the system has no socket to give.
+type Accepted = Option<(Came, OwnedSemaphorePermit)>;
+
+async fn accept_openly(listener: Option<&TcpListener>, places: &Arc<Semaphore>) -> Accepted {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
     let place = places.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
             // Answers are small and written whole; nothing is gained by waiting for more.
             let _ = stream.set_nodelay(true);
-            Some((stream, peer, place))
+            Some((Came::Openly(stream, peer), place))
         }
         Err(error) => {
             tracing::warn!(%error, "no connection can be accepted");
             None
         }
+    }
+}
+
+async fn accept_proxy(listener: Option<&ProxyListener>, places: &Arc<Semaphore>) -> Accepted {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    let place = places.clone().acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok(Some(stream)) => {
+                return Some((Came::ByProxy(stream, listener.headers), place));
+            }
+            Ok(None) => tracing::warn!("somebody who is not a listed proxy came as one"),
+            Err(error) => {
+                tracing::warn!(%error, "no connection of a proxy can be accepted");
+                return None;
+            }
+        }
+    }
+}
+
+/// Shakes hands and answers what is asked on a connection that came openly.
+async fn openly(hub: &Arc<Hub>, tls: &Tls, stream: TcpStream, address: IpAddr, watcher: Watcher) {
+    // Whoever has one address cannot take all places.
+    let Some(_one_of_its) = hub.enter(peer::place_of(address), hub.connections_per_address) else {
+        hub.metrics.handshake_failed();
+        tracing::debug!(peer = %address, "an address has too many connections");
+        return;
+    };
+    let Some((stream, certificate)) = shake_hands(hub, &tls.acceptor(), stream, address).await
+    else {
+        return;
+    };
+    let peer = Peer::seen(certificate, address);
+    speak(hub, stream, &peer, watcher).await;
+}
+
+/// Answers what is asked on a connection.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    hub: &Arc<Hub>,
+    stream: S,
+    peer: &Peer,
+    watcher: Watcher,
+) {
+    let service = service_fn(|request| exchange::answer(hub, peer, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(hub.header_time_max)
+        .max_headers(REQUEST_HEADERS_MAX)
+        .max_header_size(REQUEST_HEADER_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(error = chain(&error), "a connection ended badly");
     }
 }
 
@@ -159,19 +276,19 @@ async fn shake_hands(
     hub: &Hub,
     acceptor: &TlsAcceptor,
     stream: TcpStream,
-    peer: SocketAddr,
+    address: IpAddr,
 ) -> Option<(Secured, Option<Presented>)> {
     let stream = Patient::new(stream, STALL_TIME_MAX);
     let stream = match timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             hub.metrics.handshake_failed();
-            tracing::debug!(peer = %peer.ip(), %error, "a handshake failed");
+            tracing::debug!(peer = %address, %error, "a handshake failed");
             return None;
         }
         Err(_) => {
             hub.metrics.handshake_failed();
-            tracing::debug!(peer = %peer.ip(), "a handshake took too long");
+            tracing::debug!(peer = %address, "a handshake took too long");
             return None;
         }
     };
@@ -193,7 +310,14 @@ fn ticker(every: Duration) -> Interval {
 /// The hub's side of TLS, which follows the files of certificate and authorities.
 struct Tls {
     shown: Arc<Shown>,
-    acceptor: RwLock<TlsAcceptor>,
+    current: RwLock<Current>,
+}
+
+/// What follows from the authorities.
+struct Current {
+    acceptor: TlsAcceptor,
+    verifier: Arc<dyn ClientCertVerifier>,
+    authorities: String,
 }
 
 impl Tls {
@@ -201,14 +325,30 @@ impl Tls {
         let ca = hub.ca();
         let (names, files) = (hub.names.clone(), hub.certificate.clone());
         let shown = Arc::new(Shown::new(&ca, names, files, hub.now())?);
-        let acceptor = RwLock::new(server_config(&ca, shown.clone())?.into());
-        Ok(Self { shown, acceptor })
+        let current = RwLock::new(Self::of(&ca, &shown)?);
+        Ok(Self { shown, current })
+    }
+
+    fn of(ca: &Ca, shown: &Arc<Shown>) -> Result<Current, TlsError> {
+        Ok(Current {
+            acceptor: server_config(ca, shown.clone())?.into(),
+            verifier: device_verifier(ca)?,
+            authorities: ca.authorities_pem(),
+        })
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What shakes hands with the next connection.
     fn acceptor(&self) -> TlsAcceptor {
-        let acceptor = self.acceptor.read();
-        acceptor.unwrap_or_else(PoisonError::into_inner).clone()
+        self.current().acceptor.clone()
+    }
+
+    /// What checks the certificates of devices.
+    fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        self.current().verifier.clone()
     }
 
     /// Looks at the files, beside the loop: it concerns no request, and the next time does what
@@ -223,13 +363,11 @@ impl Tls {
     }
 
     fn follow(&self, hub: &Hub) -> Result<(), TlsError> {
-        let others = hub.reread_authorities().map_err(ShownError::from)?;
-        let ca = hub.ca();
-        if others {
+        let ca = hub.newest_ca().map_err(ShownError::from)?;
+        if self.current().authorities != ca.authorities_pem() {
             // Sessions of before are not resumed either: they are kept with the configuration.
-            let config = server_config(&ca, self.shown.clone())?;
-            let acceptor = self.acceptor.write();
-            *acceptor.unwrap_or_else(PoisonError::into_inner) = config.into();
+            let next = Self::of(&ca, &self.shown)?;
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
             tracing::info!("the hub's authorities were read anew");
         }
         if self.shown.renew(&ca, hub.now())? {

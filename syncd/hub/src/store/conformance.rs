@@ -43,6 +43,8 @@ pub fn cases() -> Vec<Case> {
     .concat()
 }
 
+pub use records::aside_is_bounded;
+
 /// Puts a store through every case; `make` gives a new, empty one each time. The name of each case
 /// is printed before it, so that a failure's output ends with the name of what failed.
 ///

@@ -141,11 +141,13 @@ pub enum Conflict {
         /// Which meeting.
         meeting: MeetingId,
     },
-    /// The id is taken by another organisation's device.
-    #[error("device {0} is another organisation's; use another id")]
+    /// The id is taken by another organisation's device. A certificate carries it and no
+    /// organisation, so it is unique at the hub. Whose it is, and whether it is a device's at all,
+    /// is not said.
+    #[error("the id {0} is not free at this hub; use another, such as with your own id before it")]
     DeviceElsewhere(DeviceId),
     /// The id stands for the hub itself.
-    #[error("a device cannot have the id {0}; use another id")]
+    #[error("the id {0} is not free at this hub; use another, such as with your own id before it")]
     DeviceReserved(DeviceId),
     /// The device was revoked.
     #[error("device {0} is revoked; reinstate it first")]

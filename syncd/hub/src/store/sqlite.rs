@@ -38,7 +38,7 @@ use vocabulary::{
 pub use backup::restore;
 pub use database::OpenError;
 
-use super::{Sealing, Store, StoreError};
+use super::{ASIDE_BYTES_MAX, Sealing, Store, StoreError};
 use crate::ingest::Batch;
 use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Commit, Cursor, Device,
@@ -66,6 +66,8 @@ pub struct SqliteOptions {
     pub vfs: Option<String>,
     /// Where random bytes come from.
     pub entropy: Entropy,
+    /// Most bytes that are kept aside for one device; less than [`ASIDE_BYTES_MAX`] for trying it.
+    pub aside_bytes_max: u64,
 }
 
 impl Default for SqliteOptions {
@@ -73,6 +75,7 @@ impl Default for SqliteOptions {
         Self {
             vfs: None,
             entropy: Arc::new(getrandom::fill),
+            aside_bytes_max: ASIDE_BYTES_MAX,
         }
     }
 }
@@ -91,6 +94,7 @@ struct Writer {
     connection: Connection,
     /// Whether a failure left open what is on the disk; then nothing is written any more.
     failed: bool,
+    aside_bytes_max: u64,
 }
 
 impl SqliteStore {
@@ -112,11 +116,12 @@ impl SqliteStore {
         backup::identify_new(&mut connection, path, &options.entropy)?;
         Ok(Self {
             path: path.to_owned(),
-            options,
             writer: Mutex::new(Writer {
                 connection,
                 failed: false,
+                aside_bytes_max: options.aside_bytes_max,
             }),
+            options,
             readers: Mutex::new(Vec::new()),
             batches: batches::Queue::default(),
         })
@@ -526,6 +531,10 @@ impl Store for SqliteStore {
         serial: &CertificateSerial,
     ) -> Result<Option<Authenticated>, StoreError> {
         self.read(|c| devices::authenticate(c, serial))
+    }
+
+    fn newest_certificate(&self, device: &DeviceId) -> Result<Option<String>, StoreError> {
+        self.read(|c| devices::newest_certificate(c, device))
     }
 
     fn put_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {

@@ -429,8 +429,12 @@ async fn an_operator_sees_devices_and_their_records_oddities() {
 
 #[tokio::test]
 async fn the_invented_city_is_there_once_however_often_it_is_filled() {
-    let town = Town::start().await;
-    let first = hub::sandbox::fill(&town.hub).unwrap();
+    let dir = tempfile::TempDir::new().unwrap();
+    let hub = hub::Hub::open(dir.path(), hub::Options::default()).unwrap();
+    let first = hub::sandbox::fill(&hub).unwrap();
+    drop(hub);
+    // What is added to it leaves it a sandbox.
+    let town = Town::start_in(dir, hub::Options::default()).await;
     let secrets = first.secrets.unwrap();
     let again = hub::sandbox::fill(&town.hub).unwrap();
     assert!(again.secrets.is_none());

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod behind;
 mod cards;
 mod contract;
 mod flow;

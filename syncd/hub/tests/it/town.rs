@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hub::model::KeyRole;
-use hub::{Hub, Options, admin};
+use hub::{Hub, Listeners, Options, ProxyHeaders, ProxyListener, admin};
 use rcgen::{CertificateParams, KeyPair};
 use record::{Body, CheckIn, Context, Record, Text};
 use reqwest::{Certificate, Client, Identity, Method, Response};
@@ -20,6 +20,9 @@ use vocabulary::{
     Monotonic, OrganisationId, PersonId, RoomId, Sequence, Stamp, WallTime,
 };
 use wire::scalar::{Base64, Hex};
+
+/// The socket in a town's directory at which the hub takes a proxy's word for who asks.
+pub const PROXY: &str = "proxy.sock";
 
 /// A hub that runs.
 pub struct Town {
@@ -66,11 +69,18 @@ impl Town {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
+        let proxy = format!("unix:{}", dir.path().join(PROXY).display());
+        let proxy = proxy.parse().unwrap();
+        let proxy = ProxyListener::bind(&proxy, Vec::new(), ProxyHeaders::default()).await;
+        let listeners = Listeners {
+            open: Some(listener),
+            proxy: Some(proxy.unwrap()),
+        };
         let serving = tokio::spawn({
             let hub = hub.clone();
             async move {
                 let stopped = async move { drop(stopped.await) };
-                hub::serve(hub, listener, stopped).await.unwrap();
+                hub::serve_at(hub, listeners, stopped).await.unwrap();
             }
         });
         Self {

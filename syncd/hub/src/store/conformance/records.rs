@@ -12,7 +12,7 @@ use crate::ingest::BatchError;
 use crate::model::{
     Commit, Cursor, Ingested, NoteKind, NoteNumber, Organisation, QuarantineReason,
 };
-use crate::store::{EPOCHS_MAX, Missing, Store, StoreError};
+use crate::store::{ASIDE_ROW_BYTES, EPOCHS_MAX, Missing, Store, StoreError};
 
 pub(super) const CASES: &[Case] = &[
     ("records are taken once", once),
@@ -174,6 +174,52 @@ fn aside(store: Arc<dyn Store>) {
         (seventh.quarantined.len(), seventh.accepted.is_some()),
         (0, true)
     );
+}
+
+/// Puts a new, empty store that keeps so few bytes aside for a device, some ten records, beyond it:
+/// what is too much is refused whole and not acknowledged, what was kept stays, and good records
+/// are taken as ever.
+///
+/// # Panics
+/// When the store does not do so.
+pub fn aside_is_bounded(store: Arc<dyn Store>, bytes_max: u64) {
+    let city = City::new(store);
+    city.put_device("kiosk-2", "room-1", "door-1");
+    let ledger = Ledger::with_faults("kiosk-1", 1, 3);
+    send(&city, &ledger, 1, 3);
+    // Records of no bytes count as much as they cost.
+    let mut kept = 0;
+    let refused = loop {
+        let mut junk = ledger.batch(3, 3);
+        junk.records = vec![u64::to_be_bytes(kept).to_vec()];
+        match city.store.ingest(&ledger.device, &junk, START) {
+            Ok(ingested) => assert_eq!(ingested.quarantined.len(), 1),
+            Err(error) => break error,
+        }
+        kept += 1;
+        assert!(kept * ASIDE_ROW_BYTES <= bytes_max, "{kept} are kept");
+    };
+    assert!(matches!(refused, StoreError::TooMany { max, .. } if max == bytes_max));
+    assert!(kept > 0);
+    // A batch with something too much in it is not taken in part.
+    let mut ledger = ledger;
+    (0..2).for_each(|_| {
+        ledger.push(fault());
+    });
+    let mut mixed = ledger.batch(4, 5);
+    mixed.records[1] = b"spoilt".to_vec();
+    assert!(city.store.ingest(&ledger.device, &mixed, START).is_err());
+    let position = city.store.position(&ledger.device, &ledger.epoch).unwrap();
+    assert_eq!(position.committed_through, Sequence(3));
+    let good = send(&city, &ledger, 4, 5);
+    assert_eq!(good.position.committed_through, Sequence(5));
+    assert_eq!(city.store.totals().unwrap().kept_aside, kept);
+    // Another device's share is its own.
+    let other = Ledger::with_faults("kiosk-2", 2, 1);
+    let mut junk = other.batch(1, 1);
+    junk.records = vec![b"spoilt".to_vec()];
+    let taken = city.store.ingest(&other.device, &junk, START).unwrap();
+    assert_eq!(taken.quarantined.len(), 1);
 }
 
 fn epochs(store: Arc<dyn Store>) {

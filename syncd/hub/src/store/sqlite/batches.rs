@@ -137,7 +137,8 @@ impl Writer {
         for one in batches {
             // What one batch did before it failed is undone without the others'.
             let part = transaction.savepoint()?;
-            let answer = ingest::take(&part, one.device, one.batch, one.examined, one.now);
+            let most = self.aside_bytes_max;
+            let answer = ingest::take(&part, one.device, one.batch, one.examined, one.now, most);
             match answer {
                 Ok(_) => part.commit()?,
                 Err(_) => part.finish()?,

@@ -401,3 +401,20 @@ pub(super) fn authenticate(
         superseded,
     }))
 }
+
+/// The newest certificate of a device that counts.
+pub(super) fn newest_certificate(
+    c: &Connection,
+    device: &DeviceId,
+) -> Result<Option<String>, StoreError> {
+    let number: Option<i64> = c
+        .prepare_cached("SELECT number FROM device WHERE id = ?1")?
+        .query_row([device.as_str()], |row| row.get(0))
+        .optional()?;
+    let number = number.ok_or_else(|| Missing::Device(device.clone()))?;
+    let mut newest = c.prepare_cached(
+        "SELECT pem FROM certificate WHERE device = ?1 AND superseded = 0
+         ORDER BY number DESC LIMIT 1",
+    )?;
+    Ok(newest.query_row([number], |row| row.get(0)).optional()?)
+}

@@ -11,7 +11,7 @@ use super::database::damaged;
 use super::{devices, notes, organisations};
 use crate::ingest::{Batch, Decision, Examined, Held, Known, Taken, believed_head, decide, places};
 use crate::model::{Commit, Ingested, KeptHead, NoteKind, Position, QuarantineReason};
-use crate::store::{ASIDE_BYTES_MAX, EPOCHS_MAX, StoreError};
+use crate::store::{ASIDE_ROW_BYTES, EPOCHS_MAX, StoreError};
 
 /// An epoch's row.
 struct EpochRow {
@@ -28,6 +28,7 @@ pub(super) fn take(
     batch: &Batch,
     examined: &[Examined],
     now: WallTime,
+    aside_bytes_max: u64,
 ) -> Result<Ingested, StoreError> {
     let row = devices::ingest_row(c, device)?;
     let places = places(batch)?;
@@ -60,6 +61,7 @@ pub(super) fn take(
         epoch: &epoch,
         batch,
         now,
+        aside_bytes_max,
         meetings: HashMap::new(),
         named: HashMap::new(),
     };
@@ -265,6 +267,7 @@ struct Pen<'a> {
     epoch: &'a EpochRow,
     batch: &'a Batch,
     now: WallTime,
+    aside_bytes_max: u64,
     /// The numbers of meetings that records of this batch name.
     meetings: HashMap<MeetingId, i64>,
     /// Which of them each record of this batch belongs to.
@@ -314,7 +317,7 @@ impl Pen<'_> {
         for aside in &decision.aside {
             *number += 1;
             let bytes = &self.batch.records[aside.index];
-            total += bytes.len() as u64 + 1;
+            total += bytes.len() as u64 + ASIDE_ROW_BYTES;
             self.c
                 .prepare_cached(
                     "INSERT INTO aside
@@ -334,10 +337,10 @@ impl Pen<'_> {
         if decision.aside.is_empty() {
             return Ok(());
         }
-        if total > ASIDE_BYTES_MAX {
+        if total > self.aside_bytes_max {
             return Err(StoreError::TooMany {
                 what: "bytes of this device's records kept aside",
-                max: ASIDE_BYTES_MAX,
+                max: self.aside_bytes_max,
             });
         }
         self.c

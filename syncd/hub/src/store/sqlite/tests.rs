@@ -23,6 +23,17 @@ fn it_does_what_every_store_must() {
 }
 
 #[test]
+fn no_device_fills_its_disk_with_what_is_kept_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        aside_bytes_max: 5_000,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(directory.path(), options).unwrap();
+    conformance::aside_is_bounded(Arc::new(store), 5_000);
+}
+
+#[test]
 fn its_files_are_the_owners_only() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
