@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help setup demo test simulate processes drain contract fixtures openapi bench accuracy
-.PHONY: fmt lint deny clean distclean
+.PHONY: help setup demo test simulate planted processes drain contract fixtures openapi bench
+.PHONY: accuracy fmt lint deny clean distclean
 
 help: ## show this help
 	@echo "Điểm Danh: takes the roll at a meeting-room door, by face."
@@ -31,6 +31,10 @@ SECONDS ?= 60
 
 simulate: ## door, wire and city in virtual time under faults (SEED=first SEEDS=count)
 	$(CARGO) run --quiet --locked -p simulation -- --first $(SEED) --seeds $(SEEDS)
+	$(CARGO) run --quiet --locked -p simulation -- --first $(SEED) --seeds 10 --twice
+
+planted: ## plant each known defect and tell within how many seeds the simulation finds it
+	$(CARGO) run --quiet --locked -p simulation --features planted -- --planted --seeds 1000
 
 processes: setup ## the real programs under kill -9 and a broken network (SEED= SECONDS=)
 	$(CARGO) build --quiet --locked -p kiosk -p daemon -p processes

@@ -67,6 +67,24 @@ pub struct Tail {
     pub at: Stamp,
 }
 
+/// How a new ledger file is begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning {
+    /// The digest of the last record of the file that it succeeds; zero for none.
+    pub predecessor: Digest,
+    /// Its epoch. A random one when not said, as it should be wherever time is real.
+    pub epoch: Option<Epoch>,
+}
+
+impl Default for Beginning {
+    fn default() -> Self {
+        Self {
+            predecessor: Digest::ZERO,
+            epoch: None,
+        }
+    }
+}
+
 /// The ledger as its one writing process has it.
 ///
 /// After a failure that leaves it open what is on the disk, every further append answers
@@ -92,11 +110,11 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] says what is wrong with the file and what to do.
     pub fn open(path: &Path, device: &DeviceId, now: Stamp) -> Result<Self, LedgerError> {
-        Self::open_after(path, device, now, Digest::ZERO)
+        Self::open_after(path, device, now, Beginning::default())
     }
 
-    /// As [`Ledger::open`], but a new file is begun as the successor of one whose last record has
-    /// this digest. On a file that exists the digest has no effect.
+    /// As [`Ledger::open`], but says how a new file is begun. On a file that exists this has no
+    /// effect.
     ///
     /// # Errors
     /// As [`Ledger::open`].
@@ -104,13 +122,13 @@ impl Ledger {
         path: &Path,
         device: &DeviceId,
         now: Stamp,
-        predecessor: Digest,
+        beginning: Beginning,
     ) -> Result<Self, LedgerError> {
         let lock = Lock::take(path)?;
         let connection = open_writer(path, &LEDGER)?;
         let identity = match read_identity(&connection, path)? {
             Some(identity) => identity,
-            None => begin(&connection, path, device, now, predecessor)?,
+            None => begin(&connection, path, device, now, beginning)?,
         };
         if identity.device != *device {
             return Err(LedgerError::OtherDevice {
@@ -346,13 +364,20 @@ fn begin(
     path: &Path,
     device: &DeviceId,
     now: Stamp,
-    predecessor: Digest,
+    beginning: Beginning,
 ) -> Result<Identity, LedgerError> {
-    let mut epoch = [0; 16];
-    getrandom::fill(&mut epoch).map_err(|source| LedgerError::Random {
-        path: path.to_owned(),
-        source,
-    })?;
+    let Beginning { predecessor, epoch } = beginning;
+    let epoch = match epoch {
+        Some(Epoch(epoch)) => epoch,
+        None => {
+            let mut epoch = [0; 16];
+            getrandom::fill(&mut epoch).map_err(|source| LedgerError::Random {
+                path: path.to_owned(),
+                source,
+            })?;
+            epoch
+        }
+    };
     connection
         .execute(
             "INSERT INTO ledger (id, device, epoch, predecessor, created_ms)

@@ -20,7 +20,7 @@ pub use city::{
     WITHDRAWN_MAX, Watermark,
 };
 pub use error::{LedgerError, LedgerErrorKind};
-pub use journal::{Appended, BATCH_RECORDS_MAX, Ledger, Tail};
+pub use journal::{Appended, BATCH_RECORDS_MAX, Beginning, Ledger, Tail};
 pub use reader::{READ_RECORDS_MAX, Reader, Records, Stored};
 pub use store::{
     Enrolled, Enrolment, EnrolmentSummary, Imported, LocalReader, LocalStore, MEETINGS_MAX, Origin,

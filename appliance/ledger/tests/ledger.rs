@@ -7,7 +7,8 @@ mod support;
 use std::time::Duration;
 
 use ledger::{
-    BATCH_RECORDS_MAX, Ledger, LedgerError, LedgerErrorKind, READ_RECORDS_MAX, Reader, verify,
+    BATCH_RECORDS_MAX, Beginning, Ledger, LedgerError, LedgerErrorKind, READ_RECORDS_MAX, Reader,
+    verify,
 };
 use record::{Chain, Record};
 use support::{at, body, device, open};
@@ -129,13 +130,20 @@ fn every_file_is_an_epoch_of_its_own() {
     assert_ne!(one.epoch(), other.epoch());
 }
 
+fn after(predecessor: Digest) -> Beginning {
+    Beginning {
+        predecessor,
+        ..Beginning::default()
+    }
+}
+
 #[test]
 fn a_successor_names_the_last_record_of_the_file_before() {
     let directory = tempfile::tempdir().unwrap();
     let mut old = open(&directory.path().join("old.db")).unwrap();
     let last = old.append(at(1), body(1)).unwrap();
     let path = directory.path().join("new.db");
-    let mut new = Ledger::open_after(&path, &device(), at(2), last.digest).unwrap();
+    let mut new = Ledger::open_after(&path, &device(), at(2), after(last.digest)).unwrap();
     new.append(at(3), body(2)).unwrap();
     drop(new);
 
@@ -148,7 +156,7 @@ fn a_successor_names_the_last_record_of_the_file_before() {
         .unwrap();
     assert_eq!(chain.check(&stored[0].bytes).unwrap(), stored[0].record);
     // Opened again, it stays who it is, whatever is said of its predecessor.
-    let again = Ledger::open_after(&path, &device(), at(4), Digest([9; 32])).unwrap();
+    let again = Ledger::open_after(&path, &device(), at(4), after(Digest([9; 32]))).unwrap();
     assert_eq!(again.epoch(), verified.epoch);
 }
 

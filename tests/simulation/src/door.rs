@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use ledger::{CityRoster, CityStore, Ledger, Reader};
+use ledger::{Beginning, CityRoster, CityStore, Ledger, Reader};
 use record::{Body, Fault, Part, SigningKey, Text};
 use seal::{KeyId, WrappedKey};
 use sync::backoff::Chance;
@@ -159,7 +159,14 @@ impl Door {
     pub fn start(&mut self, at: u64, chance: &mut Chance) -> Result<()> {
         let stamp = self.stamp(at);
         let path = self.directory.join("ledger.db");
-        let ledger = Ledger::open_after(&path, &self.device, stamp, self.predecessor)?;
+        let mut epoch = [0; 16];
+        epoch[..8].copy_from_slice(&chance.next_u64().to_le_bytes());
+        epoch[8..].copy_from_slice(&chance.next_u64().to_le_bytes());
+        let beginning = Beginning {
+            predecessor: self.predecessor,
+            epoch: Some(Epoch(epoch)),
+        };
+        let ledger = Ledger::open_after(&path, &self.device, stamp, beginning)?;
         if self.epoch.is_some_and(|epoch| epoch != ledger.epoch()) {
             ensure!(self.digests.is_empty(), "the ledger was replaced by itself");
         }
@@ -197,9 +204,8 @@ impl Door {
         self.life += 1;
     }
 
-    /// Takes the ledger away; the next start begins a new one.
+    /// Takes the ledger away; the next start begins a new one. The door is off, its disk too.
     pub fn replace_ledger(&mut self) -> Result<()> {
-        self.stop();
         for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
             let _ = fs::remove_file(self.directory.join(name));
         }
@@ -222,9 +228,8 @@ impl Door {
         Ok(())
     }
 
-    /// Puts back a copy of the ledger that had so many records.
+    /// Puts back a copy of the ledger that had so many records. The door is off, its disk too.
     pub fn put_ledger_back(&mut self, from: &Path, records: usize) -> Result<()> {
-        self.stop();
         for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
             let _ = fs::remove_file(self.directory.join(name));
             if from.join(name).exists() {

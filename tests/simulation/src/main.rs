@@ -95,10 +95,6 @@ fn act(options: &Options) -> Result<bool> {
     let seeds = options.seeds.unwrap_or(200);
     let begun = Instant::now();
     let outcome = run_many(options.first, seeds, options, usize::MAX);
-    for (seed, error) in &outcome.failed {
-        println!("seed {seed} FAILED: {error:#}");
-        println!("  again: simulate --first {seed} --seeds 1 --verbose");
-    }
     let faults: Vec<String> = outcome
         .faults
         .iter()
@@ -157,6 +153,10 @@ fn run_many(first: u64, seeds: u64, options: &Options, failures_max: usize) -> O
                             }
                         }
                         Err(error) => {
+                            if !options.planted {
+                                println!("seed {seed} FAILED: {error:#}");
+                                println!("  again: simulate --first {seed} --seeds 1 --verbose");
+                            }
                             outcome.failed.insert(seed, error);
                             if outcome.failed.len() >= failures_max {
                                 enough.store(true, Ordering::Relaxed);

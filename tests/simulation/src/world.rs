@@ -193,10 +193,18 @@ impl<'a> World<'a> {
         }
         self.calm_down()?;
         let deadline = self.at + SETTLED_WITHIN;
+        let offer_again_at = self.at + HOUR;
+        let mut was_offered = false;
         loop {
             let until = self.at + 10 * MINUTE;
             while self.at < until {
                 self.next()?;
+            }
+            // What was refused at the very end is set aside only now.
+            if self.at >= offer_again_at && !was_offered {
+                was_offered = true;
+                self.stop_those_that_set_aside();
+                self.start_all()?;
             }
             let open = self.open()?;
             if open.is_empty() {
@@ -796,8 +804,9 @@ impl<'a> World<'a> {
             if self.saved.is_some_and(|(of, ..)| of == door) {
                 self.saved = None;
             }
-            self.doors[door].replace_ledger()?;
+            self.doors[door].stop();
             disk::cut(&self.doors[door].directory, &mut self.chance)?;
+            self.doors[door].replace_ledger()?;
             self.start_door(door)?;
         }
         Ok(())
@@ -817,8 +826,10 @@ impl<'a> World<'a> {
             && self.doors[door].runs()
         {
             self.count("older ledger put back");
-            self.doors[door].put_ledger_back(&self.root.join("saved"), records)?;
+            // The power goes before the file is changed; what was under way is of the old one.
+            self.doors[door].stop();
             disk::cut(&self.doors[door].directory, &mut self.chance)?;
+            self.doors[door].put_ledger_back(&self.root.join("saved"), records)?;
             self.start_door(door)?;
         }
         Ok(())
@@ -860,10 +871,22 @@ impl<'a> World<'a> {
         self.follow()?;
         for door in 0..self.doors.len() {
             disk::fail_after(&self.doors[door].directory, u64::MAX);
-            // A daemon that starts offers again what was set aside, and need not wait for a day.
-            if self.doors[door].runs() && !self.doors[door].set_aside.is_empty() {
-                self.doors[door].stop();
+        }
+        self.stop_those_that_set_aside();
+        self.start_all()
+    }
+
+    /// A daemon that starts offers again what was set aside, and need not wait for a day.
+    fn stop_those_that_set_aside(&mut self) {
+        for door in &mut self.doors {
+            if door.runs() && !door.set_aside.is_empty() {
+                door.stop();
             }
+        }
+    }
+
+    fn start_all(&mut self) -> Result<()> {
+        for door in 0..self.doors.len() {
             if !self.doors[door].runs() {
                 self.start_door(door)?;
             }
