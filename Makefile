@@ -65,7 +65,7 @@ openapi: ## write the OpenAPI document of the sync API anew
 	$(CARGO) run --quiet --locked -p wire --example openapi >docs/openapi.json.part
 	mv docs/openapi.json.part docs/openapi.json
 
-bench: setup ## measure against OpenCV, faiss and bare SQLite (installs the peers first)
+bench: setup ## measure against OpenCV, faiss, bare SQLite and nginx (installs the peers first)
 	@deploy/setup peers
 	tests/bench/run
 

@@ -1,6 +1,7 @@
 //! How many records a second the embedded store takes durably, beside bare SQLite that inserts the
 //! same bytes in the same batches with the same durability: both take turns in one run, so that a
-//! busy machine slows both. Prints a table of records a second and ratios.
+//! busy machine slows both. A table of records a second and ratios goes to standard error, JSON to
+//! standard output.
 //!
 //! `cargo run --release -p hub --example ingest_rate -- [rounds] [directory]`
 //!
@@ -44,8 +45,9 @@ fn main() -> Outcome<()> {
     let store = SqliteStore::open(directory.path(), SqliteOptions::default())?;
     declare(&store, &key)?;
     let mut bare = Bare::open(&directory.path().join("bare.db"))?;
-    println!("batch  devices  store records/s  bare records/s  ratio");
+    eprintln!("batch  devices  store records/s  bare records/s  ratio");
     let mut epoch = 0_u64;
+    let mut rows = Vec::new();
     for (size, devices) in [(100, 1), (500, 1), (100, DEVICES), (500, DEVICES)] {
         let (mut of_store, mut of_bare) = (Vec::new(), Vec::new());
         for round in 0..rounds {
@@ -63,11 +65,14 @@ fn main() -> Outcome<()> {
             }
         }
         let (store, bare) = (rate(&mut of_store), rate(&mut of_bare));
-        println!(
-            "{size:5}  {devices:7}  {store:15.0}  {bare:14.0}  {:5.2}",
-            store / bare
-        );
+        let ratio = store / bare;
+        eprintln!("{size:5}  {devices:7}  {store:15.0}  {bare:14.0}  {ratio:5.2}");
+        rows.push(serde_json::json!({
+            "batch": size, "devices": devices,
+            "store_per_s": store.round(), "bare_per_s": bare.round(), "ratio": ratio,
+        }));
     }
+    println!("{}", serde_json::Value::from(rows));
     Ok(())
 }
 

@@ -172,15 +172,7 @@ impl House {
 
     /// Enrols the device and puts the meeting, its people and their portraits.
     pub fn enrol(&mut self) -> anyhow::Result<()> {
-        let device = [
-            "device",
-            DEVICE,
-            "--organisation",
-            ORGANISATION,
-            "--room",
-            ROOM,
-        ];
-        let token = self.admin(&device)?;
+        let token = self.declare(DEVICE)?;
         self.done(self.syncd(&["enrol", "--token", &token]))?;
         let mut entries = Vec::new();
         for (person, portrait, _) in PEOPLE {
@@ -202,6 +194,11 @@ impl House {
         entries.push(json!({ "person": AWAY }));
         entries[0]["instead_of"] = json!(AWAY);
         entries[0]["document"] = json!(DOCUMENT);
+        self.put_meeting(&entries)
+    }
+
+    /// Puts the meeting, from now on for hours, with these people.
+    pub fn put_meeting(&self, entries: &[Value]) -> anyhow::Result<()> {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis());
@@ -296,18 +293,44 @@ impl House {
 
     /// The daemon's memory.
     pub fn syncd_memory(&self) -> anyhow::Result<Memory> {
-        let child = self.syncd.as_ref().context("the daemon does not run")?;
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-        let field = |name: &str| -> anyhow::Result<f64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let number = line.and_then(|line| line.split_whitespace().next());
-            let kibibytes: f64 = number.context("/proc has no such field")?.parse()?;
-            Ok(kibibytes * 1024.0 / 1e6)
-        };
-        Ok(Memory {
-            now_mb: field("VmRSS:")?,
-            peak_mb: field("VmHWM:")?,
-        })
+        memory(self.syncd.as_ref().context("the daemon does not run")?)
+    }
+
+    /// The hub's memory.
+    pub fn hub_memory(&self) -> anyhow::Result<Memory> {
+        memory(self.hub.as_ref().context("the hub does not run")?)
+    }
+
+    /// Where everything of this run is.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What the hub's addresses begin with.
+    pub fn hub_address(&self) -> anyhow::Result<String> {
+        let (_, port) = self.http.client.as_ref().context("the hub does not run")?;
+        Ok(format!("https://127.0.0.1:{port}{}", wire::BASE))
+    }
+
+    /// The file with the hub's authority.
+    pub fn hub_authority(&self) -> PathBuf {
+        self.path("hub/ca.pem")
+    }
+
+    /// The integrator's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The meeting.
+    pub fn meeting(&self) -> &'static str {
+        MEETING
+    }
+
+    /// Declares a device and answers its one-time token.
+    pub fn declare(&self, device: &str) -> anyhow::Result<String> {
+        let organisation = ["--organisation", ORGANISATION, "--room", ROOM];
+        self.admin(&[&["device", device][..], &organisation].concat())
     }
 
     /// How many records wait, as the daemon says; none before it has looked.
@@ -563,6 +586,20 @@ impl Drop for House {
             let _ = kill(child, "");
         }
     }
+}
+
+fn memory(child: &Child) -> anyhow::Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let field = |name: &str| -> anyhow::Result<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        let kibibytes: f64 = number.context("/proc has no such field")?.parse()?;
+        Ok(kibibytes * 1024.0 / 1e6)
+    };
+    Ok(Memory {
+        now_mb: field("VmRSS:")?,
+        peak_mb: field("VmHWM:")?,
+    })
 }
 
 fn kill(child: &mut Option<Child>, name: &str) -> anyhow::Result<()> {

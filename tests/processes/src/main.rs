@@ -4,13 +4,14 @@
 //! It talks to loopback only, ends by itself, and ends every process that it started. A kill is no
 //! power cut: what the kernel was given survives it. Power cuts are the simulation's.
 
+mod fleet;
 mod house;
 mod proxy;
 mod random;
 mod writer;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -58,6 +59,24 @@ enum Command {
         /// How many records wait.
         #[arg(long, default_value_t = 200_000)]
         records: u64,
+        /// Print the figures as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let many devices read a large roster at once, and measure the hub beside nginx.
+    Fleet {
+        /// The directory of the programs `kiosk` and `syncd`.
+        #[arg(long, value_name = "DIR", default_value = "target/debug")]
+        programs: PathBuf,
+        /// People on the roster, with a reference each.
+        #[arg(long, default_value_t = 10_000)]
+        people: usize,
+        /// Devices.
+        #[arg(long, default_value_t = 200)]
+        devices: usize,
+        /// Print the figures as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Append records as a kiosk does, until it is killed. Started by `run`.
     Write {
@@ -92,11 +111,21 @@ fn main() -> anyhow::Result<()> {
             meeting,
             count: Some(count),
         } => writer::fill(&ledger, &device, &meeting, count),
-        Command::Drain { programs, records } => drain(&programs, records),
+        Command::Drain {
+            programs,
+            records,
+            json,
+        } => drain(&programs, records, json),
+        Command::Fleet {
+            programs,
+            people,
+            devices,
+            json,
+        } => fleet(&programs, people, devices, json),
     }
 }
 
-fn run(programs: &std::path::Path, time: Duration, seed: u64) -> anyhow::Result<()> {
+fn run(programs: &Path, time: Duration, seed: u64) -> anyhow::Result<()> {
     println!("seed {seed}, {} s of kills", time.as_secs());
     let mut random = Random::new(seed);
     let mut house = House::build(programs, random.next())?;
@@ -142,7 +171,7 @@ fn run(programs: &std::path::Path, time: Duration, seed: u64) -> anyhow::Result<
 const DRAIN_RECORDS_PER_SECOND_MIN: u64 = 200;
 
 /// A door with many records waiting, an honest network, and the daemon's memory.
-fn drain(programs: &std::path::Path, records: u64) -> anyhow::Result<()> {
+fn drain(programs: &Path, records: u64, json: bool) -> anyhow::Result<()> {
     let mut house = House::build(programs, 1)?;
     house.start_hub()?;
     house.proxy().set_faulty(false);
@@ -165,6 +194,14 @@ fn drain(programs: &std::path::Path, records: u64) -> anyhow::Result<()> {
     let time = began.elapsed();
     let draining = house.syncd_memory()?;
     let rate = records as f64 / time.as_secs_f64();
+    if json {
+        let measured = serde_json::json!({
+            "records": records, "seconds": time.as_secs_f64(), "per_s": rate,
+            "rest_mb": at_rest.now_mb, "peak_mb": draining.peak_mb,
+        });
+        println!("{measured}");
+        return Ok(());
+    }
     println!(
         "{records} records drained in {:.1} s, {rate:.0} a second; the daemon's resident memory: \
          {:.1} MB at rest, at most {:.1} MB while draining",
@@ -172,6 +209,40 @@ fn drain(programs: &std::path::Path, records: u64) -> anyhow::Result<()> {
         at_rest.now_mb,
         draining.peak_mb
     );
+    Ok(())
+}
+
+/// Lets many devices read a large roster at once.
+fn fleet(programs: &Path, people: usize, devices: usize, json: bool) -> anyhow::Result<()> {
+    let mut house = House::build(programs, 1)?;
+    let measured = fleet::measure(&mut house, people, devices)?;
+    let seconds = measured.hub.as_secs_f64();
+    let megabytes = measured.bytes as f64 * devices as f64 / 1e6;
+    if json {
+        let measured = serde_json::json!({
+            "people": people, "devices": devices, "bytes": measured.bytes,
+            "first_s": measured.first.as_secs_f64(), "hub_s": seconds,
+            "nginx_s": measured.nginx.map(|time| time.as_secs_f64()),
+            "hub_mb": measured.memory.peak_mb,
+        });
+        println!("{measured}");
+        return Ok(());
+    }
+    println!(
+        "a roster of {people} people ({:.1} MB) to {devices} devices: {seconds:.1} s, {:.0} MB/s; \
+         the first alone {:.2} s; the hub's resident memory at most {:.0} MB",
+        measured.bytes as f64 / 1e6,
+        megabytes / seconds,
+        measured.first.as_secs_f64(),
+        measured.memory.peak_mb
+    );
+    if let Some(nginx) = measured.nginx {
+        let nginx = nginx.as_secs_f64();
+        println!(
+            "nginx with the same bytes: {nginx:.1} s; ratio {:.2}",
+            seconds / nginx
+        );
+    }
     Ok(())
 }
 
