@@ -7,12 +7,14 @@ redirect, never sends the key over plain HTTP, and never prints the key or a per
 One `Hub` holds one connection and belongs to one thread.
 """
 
+import base64
+import hmac
 import http.client
 import json
 import random
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -34,6 +36,8 @@ CSV = "text/csv"
 EVENTS = "text/event-stream"
 # One event is one record, which is far smaller than a whole batch of them may be.
 EVENT_LINE_BYTES_MAX = 4 * 1024 * 1024
+# How far the hub's clock and a receiver's may be apart, as Standard Webhooks recommends.
+DELIVERY_AGE_S_MAX = 300.0
 # Between the end of a stream and the next one, so that a hub which ends it at once is not stormed.
 STREAM_PAUSE_S = 1.0
 
@@ -194,6 +198,27 @@ class Hub:
                 own.close()
                 time.sleep(STREAM_PAUSE_S)
 
+    # Webhooks.
+
+    def put_webhook(self, webhook: str, url: str) -> dict:
+        """Has every record from now on delivered to an address; the answer's `secret` signs them.
+
+        Keep the secret where you keep the key, and give it to `event` with every delivery.
+        """
+        return self._json("PUT", ["webhooks", webhook], {"url": url})
+
+    def webhooks(self) -> list[dict]:
+        """All webhooks, how their deliveries go, and why not where they do not."""
+        return self._json("GET", ["webhooks"])["webhooks"]
+
+    def retry_webhook(self, webhook: str) -> dict:
+        """Goes on delivering at once from where it was, also when it was given up."""
+        return self._json("POST", ["webhooks", webhook, "retry"])
+
+    def delete_webhook(self, webhook: str) -> None:
+        """Takes a webhook away."""
+        self._ask("DELETE", ["webhooks", webhook])
+
     # How a request is made.
 
     def _json(self, method: str, path: list[str], body=None, query: dict | None = None):
@@ -249,6 +274,42 @@ class Hub:
         retry_after_s = float(asked) if asked.isascii() and asked.isdigit() else None
         problem = _problem(content, answer.getheader("X-Request-Id"))
         raise Problem(answer.status, problem, retry_after_s)
+
+
+class Forged(Exception):
+    """A delivery that the hub did not send, or not now. Answer it with 400 and do nothing."""
+
+
+def event(
+    secret: str, headers: Mapping[str, str], body: bytes, now_s: float | None = None
+) -> dict:
+    """The CloudEvent of a webhook's delivery, once it is sure who sent it (Standard Webhooks).
+
+    `secret` is the webhook's (`whsec_…`), `body` the bytes as they came: whoever parses and writes
+    them anew has other bytes. Work each `id` once: what is not answered with 2xx within 15
+    seconds is delivered again. Raises `Forged`.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    try:
+        identity, at = given["webhook-id"], given["webhook-timestamp"]
+        signatures = given["webhook-signature"].split()
+        age_s = (time.time() if now_s is None else now_s) - int(at)
+    except (KeyError, ValueError) as error:
+        raise Forged(f"a header is missing or wrong: {error}") from None
+    # A delivery that somebody kept must not be good for ever.
+    if abs(age_s) > DELIVERY_AGE_S_MAX:
+        raise Forged(f"it was sent {age_s:.0f} seconds ago, by your clock")
+    key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    signed = f"{identity}.{at}.".encode() + body
+    expected = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    # Several, while a secret is being replaced; compared in constant time.
+    matches = [hmac.compare_digest(one, f"v1,{expected}") for one in signatures]
+    if not any(matches):
+        raise Forged("its signature is not the hub's")
+    found = json.loads(body)
+    if found.get("specversion") != "1.0" or found.get("id") != identity:
+        raise Forged("it is no CloudEvent of this delivery")
+    return found
 
 
 def _problem(content: bytes, request: str | None) -> dict:

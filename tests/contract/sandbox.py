@@ -13,6 +13,7 @@ Environment: CARGO_TARGET_DIR, where the programs are built (debug).
 """
 
 import contextlib
+import http.server
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -42,7 +44,7 @@ LOOK_EVERY_S = 0.2
 FRAMES = 30
 
 sys.path.insert(0, str(ROOT / "docs/integrators"))
-from diemdanh import Hub  # noqa: E402 (it is looked for where integrators have it)
+from diemdanh import Forged, Hub, event  # noqa: E402 (it is looked for where integrators have it)
 
 
 def main() -> None:
@@ -51,10 +53,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work, contextlib.ExitStack() as running:
         sandbox = Sandbox(Path(work), running)
         before = meeting_is_put(sandbox)
+        receiver = Receiver(sandbox, running)
         door = Door(sandbox, running)
         door.waits_for_roster()
         door.sees("person_a_2.jpg")
         roll_has_the_right_namesake(sandbox, before)
+        receiver.was_told()
         door.stop()
         page_is_followed(sandbox)
     print("sandbox: a second meeting went to a door and back, and the page holds.")
@@ -69,7 +73,9 @@ class Sandbox:
         words = shlex.split(line.replace("cargo run --release -p daemon --", SYNCD))
         words[words.index("sandbox")] = str(self.data)
         self.printed = work / "printed"
-        start(running, [*words, "--listen", "127.0.0.1:0", *MODELS], work / "hub", self.printed)
+        # The receiver of deliveries is on this machine, too.
+        words += ["--listen", "127.0.0.1:0", "--private-webhooks", *MODELS]
+        start(running, words, work / "hub", self.printed)
         waited("the hub prints its keys", lambda: "https://" in self.text())
         self.ca = str(self.data / "ca.pem")
         self.url = re.search(r"https://\S+", self.text())[0]
@@ -184,6 +190,56 @@ socket = "{kiosk}/kiosk.sock"
         """Ends the daemon, which has to end in order."""
         self.running.send_signal(signal.SIGTERM)
         check("the daemon's end", self.running.wait(WAIT_S_MAX), 0)
+
+
+class Receiver:
+    """Whoever is told by a webhook: the first delivery is refused, so that it comes again."""
+
+    def __init__(self, sandbox: Sandbox, running: contextlib.ExitStack):
+        self.sandbox, self.came = sandbox, []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):  # noqa: N802 (the library calls it so)
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.came.append((dict(self.headers), body))
+                self.send_response(500 if len(receiver.came) == 1 else 204)
+                self.end_headers()
+
+            def log_message(self, *_words):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.callback(server.shutdown)
+        with sandbox.hub() as hub:
+            url = f"http://127.0.0.1:{server.server_port}/diemdanh"
+            self.secret = hub.put_webhook("hai", url)["secret"]
+
+    def was_told(self) -> None:
+        """Waits for the refused delivery and for the check-in, and checks who sent them."""
+        waited("a delivery", lambda: self.came)
+        with self.sandbox.hub() as hub:
+            hub.retry_webhook("hai")
+            waited("the check-in is told", lambda: "check-in" in self.kinds())
+            hub.delete_webhook("hai")
+        first, again = (event(self.secret, *came)["id"] for came in self.came[:2])
+        check("the refused delivery, again", again, first)
+        headers, body = self.came[0]
+        for what, secret, bytes_, now_s in [
+            ("another body", self.secret, body + b" ", None),
+            ("another secret", "whsec_" + "AAAA" * 11, body, None),
+            ("an old delivery", self.secret, body, time.time() + 3600),
+        ]:
+            try:
+                event(secret, headers, bytes_, now_s)
+            except Forged:
+                continue
+            sys.exit(f"sandbox: {what} is taken for the hub's")
+
+    def kinds(self) -> list:
+        """Of which kinds the records are that it was told of."""
+        return [event(self.secret, *came)["data"].get("kind") for came in self.came]
 
 
 def roll_has_the_right_namesake(sandbox: Sandbox, before: dict) -> None:

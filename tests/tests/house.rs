@@ -64,6 +64,7 @@ const LIMIT_ENDINGS: [&str; 3] = ["_MAX", "_EVERY", "_LASTS"];
 /// Limits within hub, daemon and their core that no peer can meet: queues, files, rests, how often
 /// something of one's own is looked at.
 const INNER_LIMITS: &[&str] = &[
+    "ABOUT_BYTES_MAX",
     "ANSWERS_MAX",
     "ANSWER_BYTES_MAX",
     "ANSWER_WAIT_MAX",
@@ -87,14 +88,17 @@ const INNER_LIMITS: &[&str] = &[
     "FRAME_BYTES_MAX",
     "HEALTH_BYTES_MAX",
     "HOUSEKEEPING_EVERY",
+    "KEEP_WAIT_MAX",
     "KEY_BYTES_MAX",
     "LINE_BYTES_MAX",
     "LOG_BYTES_MAX",
     "LOOK_EVERY",
     "MEETINGS_MAX",
     "NAMES_MAX",
+    "OFFERS_ANSWER_BYTES_MAX",
     "OFFER_AGAIN_EVERY",
     "PASSED_MAX",
+    "PIECES_MAX",
     "PROXY_CONNECTIONS_MAX",
     "REQUEST_MAX",
     "ROSTERS_BYTES_MAX",

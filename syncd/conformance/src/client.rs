@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Identity, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wire::{Problem, ProblemType};
+use wire::{Packing, Problem, ProblemType};
 
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = wire::limits::ROSTER_BODY_BYTES_MAX;
@@ -143,11 +143,28 @@ impl Client {
         body: Vec<u8>,
     ) -> Result<Reply, String> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            reqwest::header::HeaderValue::from_static(media_type),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         self.call(who, method, path, headers, Some(body)).await
+    }
+
+    /// A `PUT` whose JSON is packed, and whose answer may be packed the same way.
+    pub(crate) async fn put_packed(
+        &self,
+        who: Who,
+        path: &str,
+        body: &(impl Serialize + Sync),
+        packing: Packing,
+    ) -> Result<Reply, String> {
+        let bytes = serde_json::to_vec(body).map_err(|error| error.to_string())?;
+        let bytes = packing.pack(&bytes).map_err(|error| error.to_string())?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (CONTENT_TYPE, "application/json"),
+            (CONTENT_ENCODING, packing.name()),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        self.call(who, "PUT", path, headers, Some(bytes)).await
     }
 
     async fn call(

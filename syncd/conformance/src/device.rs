@@ -7,6 +7,7 @@ use wire::device::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, EnrolDevice, Enrolled, Health, HealthAnswer,
     RenewCertificate, Versions,
 };
+use wire::offer::DeviceOffers;
 use wire::scalar::Hex;
 
 use crate::client::{Client, Who, signing_request};
@@ -14,7 +15,7 @@ use crate::people::PEOPLE;
 use crate::report::{Report, check};
 use crate::world::{World, name};
 
-const PROMISES: [&str; 7] = [
+const PROMISES: [&str; 8] = [
     "are enrolled once: the same again is the same, another key is refused",
     "report their health and are told the time",
     "are told the meetings of their doors, with an ETag",
@@ -22,6 +23,7 @@ const PROMISES: [&str; 7] = [
     "can open the references with the key that was wrapped for them",
     "have their certificate renewed",
     "are not told of a roster that is not theirs",
+    "are told what they are offered, with an ETag, and of nothing else's content",
 ];
 
 pub(crate) async fn run(client: &mut Client, world: &mut World, report: &mut Report) {
@@ -46,6 +48,7 @@ pub(crate) async fn run(client: &mut Client, world: &mut World, report: &mut Rep
     report.add("devices", PROMISES[4], open(world));
     report.add("devices", PROMISES[5], renew(client).await);
     report.add("devices", PROMISES[6], foreign(client).await);
+    report.add("devices", PROMISES[7], offers(client).await);
 }
 
 async fn enrol(client: &mut Client, world: &mut World) -> Result<(), String> {
@@ -96,6 +99,7 @@ async fn health(client: &Client, world: &World) -> Result<(), String> {
         camera_works: Some(true),
         clock_offset_ms: None,
         troubles: Vec::new(),
+        offers: Vec::new(),
     };
     let answer: HealthAnswer = client
         .put(Who::Device, "/device/health", &health)
@@ -246,6 +250,19 @@ async fn renew(client: &mut Client) -> Result<(), String> {
 async fn foreign(client: &Client) -> Result<(), String> {
     client
         .get(Who::Device, "/device/meetings/conformance-nothing/roster")
+        .await?
+        .problem(P::NotFound)
+}
+
+async fn offers(client: &Client) -> Result<(), String> {
+    let path = "/device/offers";
+    let reply = client.get(Who::Device, path).await?;
+    let _: DeviceOffers = reply.expect(200)?.json()?;
+    let etag = reply.header("etag").ok_or("the list has no ETag")?;
+    let again = client.get_unless(Who::Device, path, etag).await?;
+    again.expect(304)?;
+    client
+        .get(Who::Device, "/device/offers/conformance-none/content")
         .await?
         .problem(P::NotFound)
 }

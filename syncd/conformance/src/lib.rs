@@ -129,9 +129,25 @@ async fn errors(client: &Client, report: &mut Report) {
     );
     report.add(
         "errors",
+        "bodies are read packed by zstd and by gzip",
+        packed(client).await,
+    );
+    report.add(
+        "errors",
         "without a credential every operation is a 401 problem",
         anonymous(client).await,
     );
+}
+
+/// Packed bodies are read, which shows by what is wrong with them.
+async fn packed(client: &Client) -> Result<(), String> {
+    for packing in wire::Packing::ALL {
+        let body = serde_json::json!({ "name": " " });
+        let path = "/people/x";
+        let reply = client.put_packed(Who::Key, path, &body, packing).await?;
+        reply.problem(P::Unprocessable)?;
+    }
+    Ok(())
 }
 
 /// Nobody in particular is let in nowhere.

@@ -9,6 +9,7 @@ use beside::{ClockSeen, EXCHANGE_EVERY_MS, FromDaemon, FromKiosk};
 use ledger::{CityCard, CityReference, CityRoster, CityStore, SubstituteRight};
 use sd_notify::NotifyState;
 use seal::{CardHash, KeyId, SealedTemplate, WrappedKey};
+use sync::offers::{OfferCommand, OfferEvent, Offers};
 use sync::{
     Answer, Call, Change, Command, Event, Facts, FetchedRoster, HeldMeeting, Holding, Http, Now,
     Remembered, Request, RequestId, SetAside, Status, Sync, Watermark,
@@ -19,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use vocabulary::{FeatureSpace, Monotonic, Sequence, WallTime};
 use wire::Name;
 use wire::device::{Enrolled, MeetingKey, RenewCertificate, Space, Versions};
+use wire::offer::OfferReport;
 use wire::scalar::Hex;
 
 use crate::config::Config;
@@ -27,6 +29,7 @@ use crate::identity::{Identity, TlsKey};
 use crate::kept;
 use crate::ledger_reader::{LedgerReader, in_one_line};
 use crate::neighbour;
+use crate::offers::Contents;
 use crate::trust::{self, LatestClock};
 
 /// How often the ledger's file is asked whether it has grown: a page of shared memory is looked at.
@@ -48,7 +51,7 @@ const ANSWERS_MAX: usize = 16;
 pub async fn run(config: &Config) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("signals cannot be caught")?;
     let mut int = signal(SignalKind::interrupt()).context("signals cannot be caught")?;
-    let (mut edge, mut answers, mut kiosk) = Edge::open(config)?;
+    let (mut edge, mut answers, mut kiosk, mut offered) = Edge::open(config)?;
     edge.notify(&[NotifyState::Ready]);
     edge.facts();
     edge.event(Event::Tick);
@@ -56,7 +59,7 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     let mut facts = ticker(FACTS_EVERY);
     let mut tell = ticker(Duration::from_millis(EXCHANGE_EVERY_MS));
     loop {
-        let wake = edge.until_wake();
+        let (wake, until_offers) = (edge.until_wake(), edge.until_offers());
         tokio::select! {
             () = stopped(&mut term, &mut int) => break,
             Some((id, answer)) = answers.recv() => edge.event(Event::Answered { id, answer }),
@@ -65,6 +68,8 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
             _ = facts.tick() => edge.facts(),
             _ = tell.tick() => edge.tell(),
             Some(heard) = kiosk.recv() => edge.heard(heard),
+            Some(event) = offered.recv() => edge.offered(event),
+            () = sleep(until_offers) => edge.offered(OfferEvent::Tick),
         }
         edge.notify(&[NotifyState::Watchdog]);
     }
@@ -89,6 +94,9 @@ async fn stopped(term: &mut Signal, int: &mut Signal) {
 /// What the requests that are under way come to.
 type Answers = mpsc::Receiver<(RequestId, Answer)>;
 
+/// What became of something that was done for an offer.
+type Offered = mpsc::Receiver<OfferEvent>;
+
 /// What the kiosk says; none when it does not answer.
 type Exchanges = mpsc::Receiver<Option<FromKiosk>>;
 
@@ -112,10 +120,13 @@ struct Edge {
     /// An exchange is under way.
     telling: bool,
     clock_seen: Option<ClockSeen>,
+    offers: Offers,
+    contents: Contents,
+    offer_events: mpsc::Sender<OfferEvent>,
 }
 
 impl Edge {
-    fn open(config: &Config) -> anyhow::Result<(Self, Answers, Exchanges)> {
+    fn open(config: &Config) -> anyhow::Result<(Self, Answers, Exchanges, Offered)> {
         let identity = Identity::load(&config.data.directory)?;
         let device = identity.enrolled.device.0.clone();
         let mut ledger = LedgerReader::new(config.data.ledger.clone(), device, identity.head_key());
@@ -133,6 +144,14 @@ impl Edge {
         let sync = Sync::new(&remembered, u64::from_le_bytes(seed));
         let (answers, received) = mpsc::channel(ANSWERS_MAX);
         let (neighbour, exchanges) = mpsc::channel(1);
+        // At most one thing of its is under way.
+        let (offer_events, offered) = mpsc::channel(1);
+        let contents = Contents::open(&config.data.directory)
+            .context("the directory of offers cannot be used")?;
+        let there = contents
+            .there()
+            .context("the offers on the disk cannot be read")?;
+        let offers = Offers::new(&there, u64::from_be_bytes(seed));
         tracing::info!(device = %identity.enrolled.device, hub = config.hub.url, "running");
         let edge = Self {
             config: config.clone(),
@@ -150,8 +169,11 @@ impl Edge {
             neighbour,
             telling: false,
             clock_seen: None,
+            offers,
+            contents,
+            offer_events,
         };
-        Ok((edge, received, exchanges))
+        Ok((edge, received, exchanges, offered))
     }
 
     fn now(&self) -> Now {
@@ -279,6 +301,46 @@ impl Edge {
         });
     }
 
+    /// How long nothing is to be done for offers.
+    fn until_offers(&self) -> Duration {
+        let wake = self.offers.next_wake();
+        wake.since(self.now().monotonic).min(SLEEP_MAX)
+    }
+
+    /// Lets the offers take their turn. What takes time is done beside the loop.
+    fn offered(&mut self, event: OfferEvent) {
+        let before = self.offers.reports();
+        let mut commands = Vec::new();
+        self.offers.handle(self.now(), event, &mut commands);
+        for command in commands {
+            let (events, contents) = (self.offer_events.clone(), self.contents.clone());
+            match command {
+                OfferCommand::Send(request) => {
+                    let client = self.client.clone();
+                    tokio::spawn(async move {
+                        let answer = client.send(&request.call.http(), None).await;
+                        let id = request.id;
+                        let _ = events.send(OfferEvent::Answered { id, answer }).await;
+                    });
+                }
+                command @ (OfferCommand::Keep { .. } | OfferCommand::Forget(_)) => {
+                    tokio::task::spawn_blocking(move || {
+                        if let Some(event) = contents.obey(command) {
+                            // The loop has ended; nobody waits for it.
+                            let _ = events.blocking_send(event);
+                        }
+                    });
+                }
+            }
+        }
+        let states = |reports: &[OfferReport]| -> Vec<_> {
+            reports.iter().map(|one| (one.sha256, one.state)).collect()
+        };
+        if states(&before) != states(&self.offers.reports()) {
+            self.facts();
+        }
+    }
+
     /// Makes the key and the signing request of the next certificate. The same key is asked for
     /// again until the certificate is here.
     fn renewal(&mut self, http: &mut Http) -> anyhow::Result<()> {
@@ -354,6 +416,7 @@ impl Edge {
             spaces: kiosk.map_or_else(Vec::new, spaces),
             disk_free_bytes: disk_free(&self.config),
             camera_works: kiosk.and_then(|kiosk| kiosk.camera_works),
+            offers: self.offers.reports(),
         };
         if self.told.as_ref() != Some(&facts) {
             self.told = Some(facts.clone());

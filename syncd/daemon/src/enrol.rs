@@ -68,6 +68,7 @@ pub async fn enrol(config: &Config, token: &str, again: bool) -> anyhow::Result<
         path: format!("{}/device/enrolment", wire::BASE),
         body: Some(serde_json::to_vec(&request)?),
         if_none_match: None,
+        range: None,
         answer_bytes_max: wire::limits::BODY_BYTES_MAX,
     };
     let answer = client

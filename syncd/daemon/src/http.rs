@@ -119,6 +119,10 @@ impl Client {
         if let Some(etag) = &http.if_none_match {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
+        if let Some((from, to, tag)) = &http.range {
+            request = request.header(header::RANGE, format!("bytes={from}-{to}"));
+            request = request.header(header::IF_RANGE, tag);
+        }
         if let Some(body) = &http.body {
             request = request.header(header::CONTENT_TYPE, "application/json");
             request = if body.len() < PACKED_BYTES_MIN {
@@ -145,6 +149,7 @@ async fn read(mut response: Response, bytes_max: usize) -> Answer {
         status: response.status().as_u16(),
         etag: text(response.headers(), header::ETAG),
         retry_after: text(response.headers(), header::RETRY_AFTER),
+        content_range: text(response.headers(), header::CONTENT_RANGE),
         date: text(response.headers(), header::DATE),
         body: Vec::new(),
     };
@@ -326,6 +331,7 @@ mod tests {
             path: "/".to_owned(),
             body: None,
             if_none_match: None,
+            range: None,
             answer_bytes_max: 1000,
         };
         assert_eq!(

@@ -1,6 +1,7 @@
 //! `syncd hub …` and `syncd conformance`: the commands of the city side. Each calls one function of
 //! `hub` and prints what came of it.
 
+mod offers;
 mod people;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -294,6 +295,9 @@ enum AdminCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Offers of updates and of configuration.
+    #[command(flatten)]
+    Offers(offers::OffersCommand),
     /// Close a meeting: its key is destroyed.
     CloseMeeting {
         /// Which.
@@ -585,6 +589,7 @@ fn admin(args: &AdminArgs) -> anyhow::Result<()> {
         AdminCommand::People(command) => people::run(&hub, command)?,
         AdminCommand::Authority { step, force } => rotate(&hub, &args.data, *step, *force)?,
         AdminCommand::Meetings { organisation } => meetings(&hub, &read(organisation)?)?,
+        AdminCommand::Offers(command) => offers::run(&hub, command)?,
         AdminCommand::CloseMeeting {
             meeting,
             organisation,

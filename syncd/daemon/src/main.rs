@@ -16,6 +16,7 @@ mod identity;
 mod kept;
 mod ledger_reader;
 mod neighbour;
+mod offers;
 mod trust;
 
 use std::io::Read;

@@ -2,18 +2,24 @@
 //! tokens, keys, revocations, closing a meeting. Each function is one command; it prints nothing,
 //! and a secret that it gives back is nowhere else.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, RoomId, WallTime};
 use wire::Scope;
+use wire::limits::{
+    OFFER_BYTES_MAX, OFFER_PART_BYTES, OFFER_SIGNATURE_BYTES_MAX, OFFER_TARGETS_MAX,
+};
 pub use wire::limits::{TOKEN_LASTS, TOKEN_LASTS_MAX};
 
 use crate::ca::Presented;
 use crate::hub::Hub;
 use crate::model::{
     ApiKey, ApiKeyId, Change, Device, InvitationKey, KeyChange, KeyRole, Meeting, MeetingQuery,
-    Organisation, Page, Room,
+    Offer, OfferId, Organisation, Page, Room,
 };
+use crate::offers::ContentError;
 use crate::secret;
 use crate::store::{Missing, StoreError};
 
@@ -395,6 +401,122 @@ fn change_keys(
 ) -> Result<Change, AdminError> {
     let store = hub.store();
     let (change, _) = store.change_invitation_keys(organisation, meeting, change, hub.now())?;
+    Ok(change)
+}
+
+/// Why an offer was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is no offer.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// It is for a room that is not there.
+    #[error("there is no room {0}; put it first")]
+    Room(RoomId),
+    /// It is for a device that is not there.
+    #[error("there is no device {0}; declare it first")]
+    Device(DeviceId),
+    /// Its content was not taken.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+}
+
+/// Offers an update or a configuration, or changes for whom and when it is. Its content follows.
+///
+/// # Errors
+/// [`OfferError`] says why not.
+pub fn put_offer(hub: &Hub, offer: &Offer) -> Result<Change, OfferError> {
+    let invalid = [
+        (offer.version.is_empty(), "`version` is empty"),
+        (
+            !(1..=OFFER_BYTES_MAX).contains(&offer.size_bytes),
+            "`size_bytes` is 0, or more than an offer may have",
+        ),
+        (
+            offer.signature.len() > OFFER_SIGNATURE_BYTES_MAX,
+            "`signature` is too long",
+        ),
+        (
+            offer.rooms.len() > OFFER_TARGETS_MAX || offer.devices.len() > OFFER_TARGETS_MAX,
+            "there are too many `rooms` or `devices`; leave both out for all of them",
+        ),
+        (
+            offer
+                .percent
+                .is_some_and(|share| !(1..=100).contains(&share)),
+            "`percent` is a number from 1 to 100",
+        ),
+        (
+            offer
+                .expires_at
+                .is_some_and(|end| offer.not_before.is_some_and(|from| end <= from)),
+            "`expires_at` is not after `not_before`",
+        ),
+    ];
+    if let Some((_, why)) = invalid.into_iter().find(|(is_so, _)| *is_so) {
+        return Err(OfferError::Invalid(why));
+    }
+    for room in &offer.rooms {
+        if hub.store.room(&offer.organisation, room)?.is_none() {
+            return Err(OfferError::Room(room.clone()));
+        }
+    }
+    for id in &offer.devices {
+        let device = hub.store.device(id)?;
+        if device.is_none_or(|device| device.organisation != offer.organisation) {
+            return Err(OfferError::Device(id.clone()));
+        }
+    }
+    Ok(hub.store.put_offer(offer)?)
+}
+
+/// Takes the content of an offer from a file, from its beginning.
+///
+/// # Errors
+/// [`OfferError`] says why not.
+pub fn put_offer_content(hub: &Hub, offer: &Offer, file: &mut File) -> Result<(), OfferError> {
+    let io = |error: io::Error| OfferError::Content(error.into());
+    let mut buffer = Vec::new();
+    for part in 1.. {
+        buffer.clear();
+        let mut piece = file.by_ref().take(OFFER_PART_BYTES as u64);
+        piece.read_to_end(&mut buffer).map_err(io)?;
+        if buffer.is_empty() {
+            break;
+        }
+        hub.offers.take(offer, part, &buffer)?;
+    }
+    Ok(())
+}
+
+/// All offers of an organisation, and of each how many bytes of its content are here.
+///
+/// # Errors
+/// [`OfferError`] says why not.
+pub fn offers(hub: &Hub, organisation: &OrganisationId) -> Result<Vec<(Offer, u64)>, OfferError> {
+    let offers = hub.store.offers(organisation)?.into_iter();
+    let with_bytes = offers.map(|offer| {
+        let received = hub.offers.received(&offer);
+        let received = received.map_err(|error| OfferError::Content(error.into()))?;
+        Ok((offer, received))
+    });
+    with_bytes.collect()
+}
+
+/// Withdraws an offer: devices forget what they have fetched of it.
+///
+/// # Errors
+/// [`OfferError`] says why not.
+pub fn withdraw_offer(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    id: &OfferId,
+) -> Result<Change, OfferError> {
+    let change = hub.store.delete_offer(organisation, id)?;
+    hub.forget_contents();
     Ok(change)
 }
 

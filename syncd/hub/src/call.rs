@@ -40,6 +40,10 @@ pub(crate) struct Call {
     pub query: Vec<(String, String)>,
     /// What stands in `If-None-Match`.
     pub if_none_match: Option<String>,
+    /// What stands in `Range`, of a `GET`.
+    pub range: Option<String>,
+    /// What stands in `If-Range`.
+    pub if_range: Option<String>,
     /// What stands in `Last-Event-ID`.
     pub last_event: Option<String>,
     /// The body's format.

@@ -23,6 +23,7 @@ use crate::ca::{Ca, CaError};
 use crate::handlers::RosterCache;
 use crate::metrics::Metrics;
 use crate::model::StoreIdentity;
+use crate::offers::Contents;
 use crate::portrait::{ModelPaths, Portraits};
 use crate::reply::chain;
 use crate::shown::ServerFiles;
@@ -137,6 +138,7 @@ pub struct Hub {
     pub(crate) sealing: KeyStoreSealing,
     pub(crate) portraits: Result<Portraits, String>,
     pub(crate) rosters: RosterCache,
+    pub(crate) offers: Contents,
     pub(crate) metrics: Metrics,
     pub(crate) blocking: Arc<Semaphore>,
     pub(crate) bodies: Bodies,
@@ -207,6 +209,7 @@ impl Hub {
             sealing: KeyStoreSealing::new(Arc::new(keys)),
             portraits,
             rosters: RosterCache::default(),
+            offers: Contents::of(dir),
             metrics: Metrics::default(),
             blocking: Arc::new(Semaphore::new(BLOCKING_MAX)),
             bodies: Bodies::default(),
@@ -310,6 +313,21 @@ impl Hub {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "keys of past meetings were destroyed"),
             Err(error) => tracing::error!(error = chain(&error), "keys could not be destroyed"),
+        }
+        self.forget_contents();
+    }
+
+    /// Takes the contents away that nobody offers any more.
+    pub(crate) fn forget_contents(&self) {
+        let done = self.store.offer_digests().map(|digests| {
+            let offered = digests.into_iter().collect();
+            self.offers.keep_only(&offered)
+        });
+        match done {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "contents of offers were taken away"),
+            Ok(Err(error)) => tracing::error!(%error, "contents could not be taken away"),
+            Err(error) => tracing::error!(error = chain(&error), "offers cannot be looked up"),
         }
     }
 }

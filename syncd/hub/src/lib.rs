@@ -16,7 +16,9 @@ mod hub;
 pub mod ingest;
 mod metrics;
 pub mod model;
+mod offers;
 mod portrait;
+mod range;
 mod reply;
 pub mod revisions;
 mod route;
@@ -34,6 +36,7 @@ pub use hub::{Clock, Hub, HubError, Options, system_time};
 /// To be called first thing in `main`: the runtime that portraits are looked at with may otherwise
 /// tell its makers.
 pub use inference::forbid_telemetry;
+pub use offers::{ContentError, digest as content_digest};
 pub use portrait::{ModelPaths, ModelsError};
 pub use server::{
     AddressHeader, CertificateHeader, HeaderError, ListenError, Listeners, ProxyAddress,

@@ -5,6 +5,7 @@ mod city;
 mod device;
 mod invitation;
 mod meeting;
+mod offer;
 mod record;
 mod webhook;
 
@@ -22,6 +23,7 @@ pub use meeting::{
     MeetingCard, MeetingPlan, MeetingQuery, MeetingReference, MeetingState, RosterSnapshot,
     RosterView, SubstituteRight, Withdrawal,
 };
+pub use offer::{Offer, OfferId, OfferKind};
 pub use record::{
     Commit, Cursor, Ingested, KeptHead, Note, NoteKind, NoteNumber, Position, QuarantineReason,
     Quarantined, RecordPage, RevisionInputs, RollRevision, StoreIdentity, StoredRecord, Totals,

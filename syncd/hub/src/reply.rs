@@ -2,6 +2,7 @@
 //! the caller; its cause goes to the log only, since it may name files.
 
 use std::fmt::Display;
+use std::fs::File;
 
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
@@ -30,6 +31,8 @@ pub(crate) enum ReplyBody {
     Whole(&'static str, Bytes),
     /// Bytes of a media type that are packed already.
     Packed(&'static str, Packing, Bytes),
+    /// Bytes of a file, from one on, so many.
+    File(File, u64, u64),
     /// An endless stream of a media type.
     Stream(&'static str, mpsc::Receiver<Bytes>),
 }
@@ -88,6 +91,8 @@ pub(crate) struct Failure {
     pub cause: Option<String>,
     /// Which methods the path has, for 405.
     pub allow: Option<String>,
+    /// How many bytes there are, for 416.
+    pub content_range: Option<String>,
 }
 
 impl Failure {
@@ -98,6 +103,7 @@ impl Failure {
             detail: detail.into(),
             cause: None,
             allow: None,
+            content_range: None,
         }
     }
 

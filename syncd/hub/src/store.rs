@@ -21,7 +21,8 @@ pub use sealing::{Copying, HUB_DEVICE, KeyStoreSealing, Sealing};
 /// What a store holds at most; as the API has it.
 pub use wire::limits::{
     ASIDE_BYTES_MAX, ASIDE_ROW_BYTES, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX, FOLLOWS_AFTER_END,
-    ORGANISATIONS_MAX, PEOPLE_MAX, ROLL_RECORDS_MAX, ROOMS_MAX, WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
+    OFFERS_BYTES_MAX, OFFERS_MAX, ORGANISATIONS_MAX, PEOPLE_MAX, ROLL_RECORDS_MAX, ROOMS_MAX,
+    WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
 };
 
 use crate::ingest::Batch;
@@ -29,9 +30,9 @@ use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Cursor, Device, DeviceCertificate,
     DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health, Ingested,
     InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan, MeetingQuery,
-    MeetingReference, Note, NoteNumber, Organisation, Page, Person, PersonDetails, Position,
-    RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash, StoreIdentity,
-    StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
+    MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person, PersonDetails,
+    Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash,
+    StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
 };
 
 /// Whatever keeps what the hub knows. Shared by all threads; callers in async code call it from
@@ -628,6 +629,38 @@ pub trait Store: Send + Sync {
         after: NoteNumber,
         limit: u32,
     ) -> Result<Vec<Note>, StoreError>;
+
+    // Offers.
+
+    /// Makes an offer, or changes for whom and when it is. When it was made stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the organisation; [`Conflict::OfferExists`] when it is something
+    /// else under the same id; [`StoreError::TooMany`] beyond [`OFFERS_MAX`] or
+    /// [`OFFERS_BYTES_MAX`].
+    fn put_offer(&self, offer: &Offer) -> Result<Change, StoreError>;
+
+    /// The offers of an organisation in order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn offers(&self, organisation: &OrganisationId) -> Result<Vec<Offer>, StoreError>;
+
+    /// Takes an offer away. Also a success when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn delete_offer(
+        &self,
+        organisation: &OrganisationId,
+        id: &OfferId,
+    ) -> Result<Change, StoreError>;
+
+    /// The digests of all contents that anybody offers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn offer_digests(&self) -> Result<Vec<vocabulary::Digest>, StoreError>;
 
     // Webhooks.
 

@@ -4,11 +4,19 @@
 //! operations does not have.
 
 use vocabulary::{Epoch, MeetingId};
+use wire::Id;
 use wire::device::{Health, SendRecords};
-use wire::limits::{BODY_BYTES_MAX, DEVICE_MEETINGS_BYTES_MAX, ROSTER_BODY_BYTES_MAX};
+use wire::limits::{
+    BODY_BYTES_MAX, DEVICE_MEETINGS_BYTES_MAX, OFFER_RANGE_BYTES, ROSTER_BODY_BYTES_MAX,
+};
+use wire::offer::OfferId;
+use wire::scalar::Hex32;
 
 /// Most bytes of an answer that is neither a roster nor a list of meetings, unpacked.
 pub const ANSWER_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+/// Most bytes of the list of offers: as many as there may be, each with a signature of full length.
+pub const OFFERS_ANSWER_BYTES_MAX: usize = BODY_BYTES_MAX;
 
 /// Names one request, so that its answer is not mistaken for another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +56,22 @@ pub enum Call {
     },
     /// Send records.
     Records(SendRecords),
+    /// Ask what this device is offered.
+    Offers {
+        /// The `ETag` of the list that is known, for `If-None-Match`.
+        etag: Option<String>,
+    },
+    /// Fetch some bytes of the content of an offer.
+    OfferRange {
+        /// Of which offer.
+        offer: Id<OfferId>,
+        /// Which content, for `If-Range`.
+        sha256: Hex32,
+        /// The first byte.
+        from: u64,
+        /// The last byte.
+        to: u64,
+    },
 }
 
 /// A request as HTTP has it, without host and headers that every request has.
@@ -61,6 +85,8 @@ pub struct Http {
     pub body: Option<Vec<u8>>,
     /// The value for `If-None-Match`.
     pub if_none_match: Option<String>,
+    /// The first and the last byte that are asked for, and the value for `If-Range`.
+    pub range: Option<(u64, u64, String)>,
     /// Most bytes of the answer, unpacked. A longer one is [`crate::TransportError::TooLarge`].
     pub answer_bytes_max: usize,
 }
@@ -76,6 +102,8 @@ impl Call {
             Self::Roster { .. } => "getDeviceRoster",
             Self::Position { .. } => "getPosition",
             Self::Records(_) => "sendRecords",
+            Self::Offers { .. } => "listDeviceOffers",
+            Self::OfferRange { .. } => "getDeviceOffer",
         }
     }
 
@@ -99,6 +127,23 @@ impl Call {
                 (parameter, None, None, ANSWER_BYTES_MAX)
             }
             Self::Records(batch) => (None, json(batch), None, ANSWER_BYTES_MAX),
+            Self::Offers { etag } => (None, None, etag.clone(), OFFERS_ANSWER_BYTES_MAX),
+            Self::OfferRange { offer, .. } => {
+                let parameter = Some(("{offer}", offer.to_string()));
+                (parameter, None, None, OFFER_RANGE_BYTES)
+            }
+        };
+        let range = match self {
+            Self::OfferRange {
+                sha256, from, to, ..
+            } => Some((*from, *to, format!("\"{sha256}\""))),
+            Self::Renew
+            | Self::Health(_)
+            | Self::Meetings { .. }
+            | Self::Roster { .. }
+            | Self::Position { .. }
+            | Self::Records(_)
+            | Self::Offers { .. } => None,
         };
         let path = match parameter {
             // Ids and epochs have no character that means something in a path.
@@ -110,6 +155,7 @@ impl Call {
             path: format!("{}{path}", wire::BASE),
             body,
             if_none_match,
+            range,
             answer_bytes_max,
         }
     }
@@ -150,6 +196,17 @@ mod tests {
             "GET /v1-draft/device/position/abababababababababababababababab",
         );
         check(Call::Records(batch()), "POST /v1-draft/device/records");
+        check(Call::Offers { etag: None }, "GET /v1-draft/device/offers");
+        let range = Call::OfferRange {
+            offer: Id("fw-2".parse().unwrap()),
+            sha256: wire::scalar::Hex([0xcd; 32]),
+            from: 5,
+            to: 9,
+        };
+        let (from, to, tag) = range.http().range.unwrap();
+        assert_eq!((from, to), (5, 9));
+        assert_eq!(tag, format!("\"{}\"", "cd".repeat(32)));
+        check(range, "GET /v1-draft/device/offers/fw-2/content");
     }
 
     #[test]
@@ -190,6 +247,7 @@ mod tests {
             camera_works: Some(true),
             clock_offset_ms: None,
             troubles: Vec::new(),
+            offers: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ use wire::Hex32;
 use wire::device::{
     CitizenCard, Enrolled, MeetingKey, SealedReference, Space, SubstituteRight, Versions,
 };
+use wire::offer::OfferReport;
 use wire::scalar::Hex16;
 
 use crate::call::{Request, RequestId};
@@ -263,6 +264,8 @@ pub struct Facts {
     pub disk_free_bytes: Option<u64>,
     /// Whether the camera gives pictures, where known.
     pub camera_works: Option<bool>,
+    /// How far it is with what it is offered.
+    pub offers: Vec<OfferReport>,
 }
 
 /// What the shell kept over a restart.

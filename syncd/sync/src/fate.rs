@@ -26,6 +26,8 @@ pub struct HttpAnswer {
     pub etag: Option<String>,
     /// The header `Retry-After`, as it came.
     pub retry_after: Option<String>,
+    /// The header `Content-Range`, as it came.
+    pub content_range: Option<String>,
     /// The header `Date`, as it came.
     pub date: Option<String>,
     /// The body.
@@ -100,6 +102,24 @@ pub enum Fate<T> {
     Garbage(String),
 }
 
+impl<T> Fate<T> {
+    /// The same for somebody who expected another answer: a success is none then.
+    pub(crate) fn without_answer<U>(self) -> Fate<U> {
+        match self {
+            Self::Accepted(_) => Fate::Garbage("another answer was expected".to_owned()),
+            Self::NotModified => Fate::NotModified,
+            Self::NotThere => Fate::NotThere,
+            Self::NotTaken(detail) => Fate::NotTaken(detail),
+            Self::TryLater { why, after } => Fate::TryLater { why, after },
+            Self::Renew => Fate::Renew,
+            Self::Stopped(stop) => Fate::Stopped(stop),
+            Self::Untrusted => Fate::Untrusted,
+            Self::OurFault { status, detail } => Fate::OurFault { status, detail },
+            Self::Garbage(what) => Fate::Garbage(what),
+        }
+    }
+}
+
 /// Why to try later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Later {
@@ -155,10 +175,23 @@ pub fn classify<T: DeserializeOwned>(call: &Call, answer: &Answer) -> Fate<T> {
                 error.column()
             )),
         },
-        304 if matches!(call, Call::Meetings { etag: Some(_) }) => Fate::NotModified,
+        304 if matches!(
+            call,
+            Call::Meetings { etag: Some(_) } | Call::Offers { etag: Some(_) }
+        ) =>
+        {
+            Fate::NotModified
+        }
         401 => refused(answer, Stop::Unauthenticated),
         403 => refused(answer, Stop::Forbidden),
-        404 | 410 if matches!(call, Call::Roster { .. }) => Fate::NotThere,
+        404 | 410
+            if matches!(
+                call,
+                Call::Roster { .. } | Call::Offers { .. } | Call::OfferRange { .. }
+            ) =>
+        {
+            Fate::NotThere
+        }
         400 | 413 | 415 | 422 if matches!(call, Call::Records(_)) => Fate::NotTaken(detail(answer)),
         407 => Fate::TryLater {
             why: Later::Transport(TransportError::Proxy),
@@ -440,6 +473,7 @@ mod tests {
             let answer = Ok(HttpAnswer {
                 status: 503,
                 retry_after: Some(text.to_owned()),
+                content_range: None,
                 date: date.map(str::to_owned),
                 ..HttpAnswer::default()
             });
@@ -481,6 +515,7 @@ mod tests {
                 status,
                 etag: None,
                 retry_after: Some(retry),
+                content_range: None,
                 date: Some(date),
                 body,
             });

@@ -14,6 +14,7 @@ pub mod call;
 pub mod event;
 pub mod fate;
 pub mod machine;
+pub mod offers;
 pub mod planted;
 pub mod pull;
 pub mod push;

@@ -127,7 +127,11 @@ impl Sync {
             }
             Event::Answered { id, answer } => self.answered(id, &answer, turn),
             Event::Stored { change, failed } => self.stored(&change, failed.as_deref(), turn),
-            Event::Facts(facts) => self.vitals.know(*facts),
+            Event::Facts(facts) => {
+                if self.vitals.know(*facts) {
+                    self.vitals.wake(turn);
+                }
+            }
         }
     }
 

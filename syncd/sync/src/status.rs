@@ -79,6 +79,8 @@ pub enum Trouble {
     DiskNearlyFull(u64),
     /// The camera gives no pictures.
     NoCamera,
+    /// An update or a configuration that is offered cannot be kept on the disk.
+    OfferNotKept,
 }
 
 impl Trouble {
@@ -142,6 +144,7 @@ impl Trouble {
                 format!("Bộ nhớ của thiết bị sắp đầy, còn {mebibytes} MiB")
             }
             Self::NoCamera => "Máy ảnh không hoạt động".into(),
+            Self::OfferNotKept => "Không lưu được bản cập nhật được cấp cho thiết bị".into(),
         }
     }
 }
@@ -202,6 +205,9 @@ impl fmt::Display for Trouble {
                 write!(f, "little space is left for records: {mebibytes} MiB")
             }
             Self::NoCamera => f.write_str("the camera gives no pictures"),
+            Self::OfferNotKept => {
+                f.write_str("an update that is offered to this device cannot be kept")
+            }
         }
     }
 }

@@ -75,8 +75,16 @@ impl Vitals {
         }
     }
 
-    pub(crate) fn know(&mut self, facts: Facts) {
+    /// Takes over how the device is; says whether that is worth a report of its own: an operator
+    /// who rolls something out waits for it.
+    pub(crate) fn know(&mut self, facts: Facts) -> bool {
+        let states = |facts: &Facts| -> Vec<_> {
+            let offers = facts.offers.iter();
+            offers.map(|offer| (offer.sha256, offer.state)).collect()
+        };
+        let is_news = states(&self.facts) != states(&facts);
         self.facts = facts;
+        is_news
     }
 
     /// Begins what is due. `at` is when to try although the hub said to stop.
@@ -199,6 +207,7 @@ impl Vitals {
             camera_works: facts.camera_works,
             clock_offset_ms: self.offset_ms,
             troubles: named.take(HEALTH_TROUBLES_MAX).collect(),
+            offers: facts.offers,
         }
     }
 

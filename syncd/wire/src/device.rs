@@ -7,7 +7,9 @@ use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, PersonId, Referenc
 
 use crate::limits::{
     BATCH_RECORDS_MAX, CSR_BYTES_MAX, DEVICE_MEETINGS_MAX, HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX,
+    OFFERS_MAX,
 };
+use crate::offer::OfferReport;
 use crate::scalar::{Base64, Hex16, Hex32, Id, Name, Timestamp};
 
 /// What a device sends to be enrolled, with its one-time token as bearer. The same token with the
@@ -111,6 +113,10 @@ pub struct Health {
     #[serde(default)]
     #[schemars(length(max = HEALTH_TROUBLES_MAX))]
     pub troubles: Vec<Name>,
+    /// How far it is with what it is offered. Left out where it is offered nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = OFFERS_MAX))]
+    pub offers: Vec<OfferReport>,
 }
 
 /// What the hub answers to a health report.

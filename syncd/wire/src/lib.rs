@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod invitation;
 pub mod limits;
 pub mod meeting;
+pub mod offer;
 pub mod openapi;
 pub mod operation;
 pub mod packing;

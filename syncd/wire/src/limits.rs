@@ -234,6 +234,25 @@ limits! {
     /// that was offline for longer than that has destroyed it by itself.
     WITHDRAWN_AFTER_END: Duration = Duration::from_secs(60 * DAY_S);
 
+    /// Most offers of one organisation at once, and in one list for a device.
+    OFFERS_MAX: usize = 32;
+    /// Most bytes of the contents of all offers of one organisation, and of what one device keeps.
+    OFFERS_BYTES_MAX: u64 = 4 << 30;
+    /// Most bytes of the content of an offer: an image of a small board, packed.
+    OFFER_BYTES_MAX: u64 = 1 << 30;
+    /// How many bytes each part of a content has that is sent to the hub, but the last.
+    OFFER_PART_BYTES: usize = 4 << 20;
+    /// Most parts of a content.
+    OFFER_PARTS_MAX: u32 = 256;
+    /// Most bytes that a device asks for at once: on a slow line still within a request's time.
+    OFFER_RANGE_BYTES: usize = 1 << 20;
+    /// Most bytes of the signature of an offer.
+    OFFER_SIGNATURE_BYTES_MAX: usize = 4096;
+    /// Most rooms, and most devices, that one offer names.
+    OFFER_TARGETS_MAX: usize = 256;
+    /// How often a device asks what it is offered.
+    OFFERS_EVERY: Duration = Duration::from_secs(600);
+
     /// Most webhooks of one organisation.
     WEBHOOKS_MAX: usize = 16;
     /// Most bytes of a webhook's address.

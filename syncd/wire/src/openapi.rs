@@ -21,6 +21,9 @@ pub const CSV: &str = "text/csv";
 /// The media types of pictures that can be handed in.
 pub const PICTURES: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 
+/// The media type of bytes of any kind.
+pub const BYTES: &str = "application/octet-stream";
+
 /// What the problem of every operation is described as when several types share a status.
 const SCHEMAS_PATH: &str = "/components/schemas";
 
@@ -73,6 +76,10 @@ schemas! {
     Devices: crate::fleet::Devices,
     EnrolmentToken: crate::fleet::EnrolmentToken,
     Notes: crate::fleet::Notes,
+    DeviceOffers: crate::offer::DeviceOffers,
+    PutOffer: crate::offer::PutOffer,
+    Offer: crate::offer::Offer,
+    Offers: crate::offer::Offers,
     PutWebhook: crate::webhook::PutWebhook,
     Webhook: crate::webhook::Webhook,
     Webhooks: crate::webhook::Webhooks,
@@ -293,6 +300,25 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
             "schema": { "type": "string" },
         }));
     }
+    if operation.ranged {
+        for (name, about) in [
+            (
+                "Range",
+                "Which bytes: `bytes=FROM-TO`, `bytes=FROM-` or `bytes=-LAST`. Of several ranges \
+                 none is made.",
+            ),
+            (
+                "If-Range",
+                "The `ETag` of what the caller has a part of: where it is another one by now, the \
+                 answer is the whole.",
+            ),
+        ] {
+            parameters.push(json!({
+                "name": name, "in": "header", "description": about,
+                "schema": { "type": "string" },
+            }));
+        }
+    }
     parameters
 }
 
@@ -305,6 +331,7 @@ fn path_parameter_about(name: &str) -> &'static str {
         "epoch" => "The epoch of the device's ledger.",
         "device" => "The device's id, unique at the hub.",
         "webhook" => "The webhook's id, the caller's own.",
+        "offer" => "The offer's id, the caller's own.",
         _ => "An id.",
     }
 }
@@ -347,6 +374,7 @@ fn content(content: Content, references: &Map<String, Value>) -> Value {
             .map(|kind| ((*kind).to_owned(), json!({})))
             .collect::<Map<_, _>>()
             .into(),
+        Content::Bytes => json!({ BYTES: {} }),
         Content::Text("application/json") => json!({ "application/json": {} }),
         Content::Text(kind) => json!({ kind: { "schema": { "type": "string" } } }),
         Content::Events(name) => json!({
@@ -395,6 +423,19 @@ fn responses(operation: &Operation, references: &Map<String, Value>) -> Value {
             json!({ "description": "What the caller has still holds.", "headers": headers }),
         );
     }
+    if operation.ranged {
+        let mut headers = responses[&operation.status.to_string()]["headers"].clone();
+        headers["Content-Range"] = json!({
+            "description": "Which bytes these are, of how many.", "schema": { "type": "string" },
+        });
+        responses.insert(
+            "206".to_owned(),
+            json!({
+                "description": "The range that was asked for.", "headers": headers,
+                "content": content(operation.answer, references),
+            }),
+        );
+    }
     for problem in operation.problems() {
         let line = format!("`{}`: {}", problem.uri(), problem.title());
         let entry = responses
@@ -426,6 +467,11 @@ const PROBLEM_HEADERS: &[(&[u16], &str, &str)] = &[
         &[401],
         "WWW-Authenticate",
         "Which kind of credential is needed.",
+    ),
+    (
+        &[416],
+        "Content-Range",
+        "How many bytes there are: `bytes */N`.",
     ),
     (
         &[429, 503],
@@ -462,7 +508,7 @@ mod tests {
                     Content::Json(name) | Content::JsonOrCsv(name) | Content::Events(name) => {
                         assert!(SCHEMAS.contains(&name), "{}: {name}", operation.id);
                     }
-                    Content::None | Content::Picture | Content::Text(_) => {}
+                    Content::None | Content::Picture | Content::Bytes | Content::Text(_) => {}
                 }
             }
         }

@@ -85,6 +85,8 @@ pub enum Content {
     JsonOrCsv(&'static str),
     /// A picture.
     Picture,
+    /// Bytes of any kind.
+    Bytes,
     /// Text of this media type.
     Text(&'static str),
     /// An endless stream of server-sent events whose data are JSON of this type.
@@ -142,6 +144,8 @@ pub struct Operation {
     pub answer: Content,
     /// Whether the answer carries an `ETag` and `If-None-Match` may be answered with 304.
     pub conditional: bool,
+    /// Whether a part of the answer may be asked for by `Range`.
+    pub ranged: bool,
     /// What it may answer beside what [`Operation::problems`] adds by itself.
     pub problems: &'static [P],
 }
@@ -174,6 +178,9 @@ impl Operation {
         }
         if !self.query.is_empty() || self.path.contains('{') {
             problems.push(P::Malformed);
+        }
+        if self.ranged {
+            problems.push(P::RangeNotSatisfiable);
         }
         problems.extend(self.problems);
         problems.sort_unstable();

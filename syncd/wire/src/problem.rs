@@ -115,6 +115,8 @@ problem_types! {
     /// The body is in a format that this operation does not read.
     UnsupportedMediaType = "unsupported-media-type", 415,
         "The operation does not read this format.";
+    /// None of the bytes that are there were asked for.
+    RangeNotSatisfiable = "range-not-satisfiable", 416, "There are no such bytes.";
     /// Well formed, and impossible: a roster with one person twice.
     Unprocessable = "unprocessable", 422, "The request is well formed and cannot be followed.";
     /// The picture is not one to enrol somebody with.

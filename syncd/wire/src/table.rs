@@ -1,8 +1,8 @@
 //! The rows of the table of operations, in the order of the document.
 
 use crate::limits::{
-    BODY_BYTES_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX, RECORDS_BODY_BYTES_MAX,
-    ROSTER_BODY_BYTES_MAX,
+    BODY_BYTES_MAX, OFFER_PART_BYTES, OFFER_PARTS_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX,
+    RECORDS_BODY_BYTES_MAX, ROSTER_BODY_BYTES_MAX,
 };
 use crate::operation::{Access, Content, Form, Operation, Query, Scope};
 use crate::problem::ProblemType as P;
@@ -21,6 +21,7 @@ const PLAIN: Operation = Operation {
     status: 200,
     answer: Content::None,
     conditional: false,
+    ranged: false,
     problems: &[],
 };
 
@@ -144,6 +145,28 @@ pub const OPERATIONS: &[Operation] = &[
         request_bytes_max: RECORDS_BODY_BYTES_MAX,
         answer: Content::Json("RecordsAccepted"),
         problems: &[P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "listDeviceOffers",
+        path: "/device/offers",
+        access: Access::Device,
+        about: "The updates and configurations that this device is offered.",
+        answer: Content::Json("DeviceOffers"),
+        conditional: true,
+        ..PLAIN
+    },
+    Operation {
+        id: "getDeviceOffer",
+        path: "/device/offers/{offer}/content",
+        access: Access::Device,
+        about: "The content of an offer, whole or a range of it (RFC 9110).",
+        notes: "Its `ETag` is its SHA-256 in hexadecimal digits, in quotation marks: send it as \
+                `If-Range`, so that ranges of two contents are never put together.",
+        answer: Content::Bytes,
+        conditional: true,
+        ranged: true,
+        problems: &[P::NotFound],
         ..PLAIN
     },
     Operation {
@@ -533,6 +556,65 @@ pub const OPERATIONS: &[Operation] = &[
         about: "Makes a one-time token to enrol a device with; earlier unused ones count no more.",
         answer: Content::Json("EnrolmentToken"),
         problems: &[P::NotFound, P::Conflict],
+        ..PLAIN
+    },
+    Operation {
+        id: "listOffers",
+        path: "/offers",
+        access: Access::Key(Scope::DevicesRead),
+        about: "All offers, and how much of their contents is here.",
+        answer: Content::Json("Offers"),
+        ..PLAIN
+    },
+    Operation {
+        id: "getOffer",
+        path: "/offers/{offer}",
+        access: Access::Key(Scope::DevicesRead),
+        about: "An offer, and how much of its content is here.",
+        answer: Content::Json("Offer"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "putOffer",
+        method: "PUT",
+        path: "/offers/{offer}",
+        access: Access::Key(Scope::DevicesWrite),
+        about: "Offers an update or a configuration, or changes for whom and when it is.",
+        notes: "Its content follows, by `putOfferPart`. What is in it never changes under one id: \
+                withdraw it, or take another id. How far each device is stands in its health \
+                report.",
+        request: Content::Json("PutOffer"),
+        answer: Content::Json("Offer"),
+        problems: &[P::Conflict, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "putOfferPart",
+        method: "PUT",
+        path: "/offers/{offer}/content",
+        access: Access::Key(Scope::DevicesWrite),
+        about: "Sends the next part of an offer's content: `offerPartBytes` each, the last what \
+                remains. Sending one again is a success. With the last one the digest is checked.",
+        query: &[Query {
+            name: "part",
+            about: "Which part, from 1. `next_part` of the offer says which is next.",
+            form: Form::Number(OFFER_PARTS_MAX),
+        }],
+        request: Content::Bytes,
+        request_bytes_max: OFFER_PART_BYTES,
+        answer: Content::Json("Offer"),
+        problems: &[P::NotFound, P::Conflict, P::Unprocessable],
+        ..PLAIN
+    },
+    Operation {
+        id: "withdrawOffer",
+        method: "DELETE",
+        path: "/offers/{offer}",
+        access: Access::Key(Scope::DevicesWrite),
+        about: "Withdraws an offer: devices forget what they have fetched of it. A success also \
+                when it is not there.",
+        status: 204,
         ..PLAIN
     },
     Operation {

@@ -240,6 +240,8 @@ impl Hub {
         };
         let answer = match call {
             Call::Renew => problem(ProblemType::Unavailable),
+            // A machine of its own asks for these, which is not simulated here.
+            Call::Offers { .. } | Call::OfferRange { .. } => problem(ProblemType::NotFound),
             Call::Health(health) => {
                 let kept = Health {
                     received_at: now,

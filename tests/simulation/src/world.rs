@@ -686,7 +686,7 @@ impl<'a> World<'a> {
                 }
                 city::ok(&list).ok()
             }
-            Call::Renew | Call::Health(_) => None,
+            Call::Renew | Call::Health(_) | Call::Offers { .. } | Call::OfferRange { .. } => None,
         }
     }
 

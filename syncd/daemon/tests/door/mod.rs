@@ -246,7 +246,8 @@ impl Door {
             .difference(&known)
             .filter(|path| {
                 let name = path.to_str().unwrap();
-                !name.ends_with("-wal") && !name.ends_with("-shm")
+                let is_offer = path.parent() == Some(&self.path("var/syncd/offers"));
+                !name.ends_with("-wal") && !name.ends_with("-shm") && !is_offer
             })
             .collect();
         assert!(strange.is_empty(), "{strange:?}");

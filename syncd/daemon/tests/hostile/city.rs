@@ -32,6 +32,8 @@ pub struct Question {
     pub method: String,
     pub path: String,
     pub body: Vec<u8>,
+    /// The first and the last byte that are asked for.
+    pub range: Option<(usize, usize)>,
     /// How the body came packed.
     pub packing: Option<Packing>,
 }
@@ -255,6 +257,14 @@ fn read(stream: &mut Stream) -> io::Result<Question> {
         method,
         path,
         body,
+        range: header("range").map(|range| {
+            let (from, to) = range
+                .strip_prefix("bytes=")
+                .unwrap()
+                .split_once('-')
+                .unwrap();
+            (from.parse().unwrap(), to.parse().unwrap())
+        }),
         packing,
     })
 }
@@ -271,6 +281,7 @@ fn usual(question: &Question, authority: &Authority) -> Reply {
         "/device/meetings" => Reply::json(&json!({
             "meetings": [], "withdrawn": [], "now": now(),
         })),
+        "/device/offers" => Reply::json(&json!({ "offers": [] })),
         "/device/records" => Reply::json(&accepted(question, None, STORE)),
         _ => Reply::json(&json!({
             "store": store, "epoch": path.rsplit('/').next().unwrap(), "committed_through": 0,

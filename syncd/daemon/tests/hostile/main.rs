@@ -10,6 +10,7 @@ mod city;
 #[path = "../door/mod.rs"]
 #[allow(dead_code, reason = "the other test of the daemon uses the rest")]
 mod door;
+mod offers;
 
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -39,7 +40,7 @@ const ROSTER_MEMORY_KIB_MAX: u64 = MEMORY_KIB_MAX + (ROSTER_BODY_BYTES_MAX as u6
 
 /// The largest answer of the list, and what both systems' sockets hold beside it.
 const LIST_SENT_BYTES_MAX: usize = DEVICE_MEETINGS_BYTES_MAX + SOCKETS_BYTES_MAX;
-const SOCKETS_BYTES_MAX: usize = 16 << 20;
+const SOCKETS_BYTES_MAX: usize = 40 << 20;
 
 /// What the daemon says of a list that is none.
 const GARBLED: &str = "what the hub answers cannot be read";

@@ -12,7 +12,7 @@ use vocabulary::{DeviceId, Epoch, MeetingId, OrganisationId, WallTime};
 use wire::device as api;
 use wire::limits::{
     DEVICE_CERTIFICATE_LASTS, DEVICE_RENEWAL_AFTER, HEALTH_SPACES_MAX, HEALTH_TROUBLES_MAX,
-    KEY_RELEASED_BEFORE,
+    KEY_RELEASED_BEFORE, OFFERS_MAX,
 };
 use wire::problem::ProblemType;
 use wire::scalar::{Base64, Hex, Hex16};
@@ -96,6 +96,7 @@ pub(super) fn health(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     for (field, found, most) in [
         ("spaces", report.spaces.len(), HEALTH_SPACES_MAX),
         ("troubles", report.troubles.len(), HEALTH_TROUBLES_MAX),
+        ("offers", report.offers.len(), OFFERS_MAX),
     ] {
         if found > most {
             let detail = format!("`{field}` in the body has {found} items, {most} are the most");
@@ -322,8 +323,13 @@ fn generation_of(hub: &Hub, tags: &str) -> Option<u64> {
     })
 }
 
+/// A tag of bytes that are the same in meaning when they are the same.
+pub(super) fn weak_tag(bytes: &[u8]) -> String {
+    format!("W/\"{}\"", hex(&Sha256::digest(bytes)[..12]))
+}
+
 /// Whether the caller has what the tag stands for.
-fn holds(call: &Call, etag: &str) -> bool {
+pub(super) fn holds(call: &Call, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     call.if_none_match.as_deref().is_some_and(|tags| {
         tags.trim() == "*" || tags.split(',').any(|tag| opaque(tag) == opaque(etag))

@@ -10,6 +10,7 @@ mod fleet;
 mod invitations;
 mod live;
 mod meetings;
+mod offers;
 mod people;
 mod records;
 mod rolls;
@@ -48,6 +49,8 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("getDeviceRoster", device::roster),
     ("getPosition", device::position),
     ("sendRecords", device::records),
+    ("listDeviceOffers", offers::of_device),
+    ("getDeviceOffer", offers::content),
     ("getOrganisation", rooms::organisation),
     ("listRooms", rooms::list),
     ("getRoom", rooms::get),
@@ -83,6 +86,11 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("revokeDevice", fleet::revoke),
     ("reinstateDevice", fleet::reinstate),
     ("makeToken", fleet::token),
+    ("listOffers", offers::list),
+    ("getOffer", offers::get),
+    ("putOffer", offers::put),
+    ("putOfferPart", offers::part),
+    ("withdrawOffer", offers::withdraw),
     ("listWebhooks", webhooks::list),
     ("getWebhook", webhooks::get),
     ("putWebhook", webhooks::put),

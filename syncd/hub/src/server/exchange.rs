@@ -22,7 +22,7 @@ use wire::limits::{
     IN_FLIGHT_PER_CALLER_MAX, REQUEST_TIME_MAX, RETRY_AFTER, TURN_TIME_MAX, UNPACKING_ALWAYS_BYTES,
     UNPACKING_RATIO_MAX,
 };
-use wire::openapi::{CSV, PICTURES};
+use wire::openapi::{BYTES, CSV, PICTURES};
 use wire::operation::Content;
 use wire::packing::{ACCEPTED, Packing, UnpackError, Unpacker, unpack};
 use wire::problem::{PROBLEM_JSON, Problem, ProblemType};
@@ -188,19 +188,18 @@ async fn perform(
         path,
         query,
         if_none_match: text_of(&parts.headers, header::IF_NONE_MATCH.as_str()),
+        range: text_of(&parts.headers, header::RANGE.as_str())
+            .filter(|_| parts.method == hyper::Method::GET),
+        if_range: text_of(&parts.headers, header::IF_RANGE.as_str()),
         last_event: text_of(&parts.headers, "last-event-id"),
         format,
         answer,
         packing,
         body: Vec::new(),
     };
-    let _turn = match operation.request {
-        Content::Picture => Some(turn(&hub.pictures).await?),
-        Content::None
-        | Content::Json(_)
-        | Content::JsonOrCsv(_)
-        | Content::Text(_)
-        | Content::Events(_) => None,
+    let _turn = match operation.request == Content::Picture {
+        true => Some(turn(&hub.pictures).await?),
+        false => None,
     };
     let reply = blocking(hub, move |hub| handle(hub, call, body)).await?;
     Ok((reply, packing))
@@ -486,6 +485,7 @@ fn request_format(operation: &Operation, headers: &HeaderMap) -> Result<Format, 
         Content::Json(_) => &[JSON],
         Content::JsonOrCsv(_) => &[JSON, CSV],
         Content::Picture => &PICTURES,
+        Content::Bytes => &[BYTES],
         Content::Text(kind) => &[kind],
         Content::Events(_) => &[],
     };
@@ -502,6 +502,7 @@ fn request_format(operation: &Operation, headers: &HeaderMap) -> Result<Format, 
 fn answer_format(operation: &Operation, headers: &HeaderMap) -> Result<Format, Failure> {
     let offered: &[(&str, Format)] = match operation.answer {
         Content::None | Content::Picture => return Ok(Format::Main),
+        Content::Bytes => &[(BYTES, Format::Main)],
         Content::Json(_) => &[(JSON, Format::Main)],
         Content::JsonOrCsv(_) => &[(JSON, Format::Main), (CSV, Format::Csv)],
         Content::Text(kind) => &[(kind, Format::Main)],
@@ -546,6 +547,9 @@ fn respond(reply: Reply, accepted: Option<Packing>, seen: &Seen, id: &str) -> Re
         }
         ReplyBody::Packed(kind, packing, bytes) => {
             (Some(kind), None, Outgoing::whole(unpacked(packing, &bytes)))
+        }
+        ReplyBody::File(file, from, count) => {
+            (Some(BYTES), None, Outgoing::of_file(file, from, count))
         }
         ReplyBody::Stream(kind, receiver) => (Some(kind), None, Outgoing::Stream(receiver)),
     };
@@ -609,6 +613,10 @@ fn refuse(failure: Failure, id: &str) -> Response<Outgoing> {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}
+    }
+    let content_range = failure.content_range.as_deref();
+    if let Some(range) = content_range.and_then(|range| HeaderValue::from_str(range).ok()) {
+        headers.insert(header::CONTENT_RANGE, range);
     }
     if let Some(allow) = failure
         .allow

@@ -12,6 +12,7 @@ mod city;
 mod devices;
 mod doors;
 pub(crate) mod fixture;
+mod offers;
 mod people;
 mod records;
 mod rolls;
@@ -39,6 +40,7 @@ pub fn cases() -> Vec<Case> {
         rolls::CASES,
         threads::CASES,
         webhooks::CASES,
+        offers::CASES,
     ]
     .concat()
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use vocabulary::{DeviceId, DoorId, MeetingError, MeetingId, OrganisationId, PersonId, RoomId};
 
 use crate::ingest::BatchError;
-use crate::model::ApiKeyId;
+use crate::model::{ApiKeyId, OfferId};
 
 /// What a store's own machinery said. Shared, since one failed commit may concern several callers.
 pub type Source = Arc<dyn Error + Send + Sync>;
@@ -114,6 +114,9 @@ pub enum Conflict {
     /// The meeting was closed, and nothing about it changes any more.
     #[error("meeting {0} is closed; use another id for a new one")]
     Closed(MeetingId),
+    /// Something else is offered under the same id.
+    #[error("offer {0} is something else; withdraw it, or take another id")]
+    OfferExists(OfferId),
     /// The meeting was cancelled.
     #[error("meeting {0} is cancelled; put it again to plan it again")]
     Cancelled(MeetingId),

@@ -15,6 +15,7 @@ mod ingest;
 mod invitations;
 mod meetings;
 mod notes;
+mod offers;
 mod organisations;
 mod people;
 mod records;
@@ -32,7 +33,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use seal::SealedDocument;
 use vocabulary::{
-    DeviceId, DoorId, Epoch, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId, WallTime,
+    DeviceId, Digest, DoorId, Epoch, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId,
+    WallTime,
 };
 
 pub use backup::restore;
@@ -44,9 +46,10 @@ use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Commit, Cursor, Device,
     DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health,
     Ingested, InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan,
-    MeetingQuery, MeetingReference, Note, NoteNumber, Organisation, Page, Person, PersonDetails,
-    Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash,
-    StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
+    MeetingQuery, MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person,
+    PersonDetails, Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView,
+    SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId,
+    WebhookState,
 };
 
 /// The name of the store's file in a hub's directory.
@@ -644,6 +647,26 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Note>, StoreError> {
         self.read(|c| notes::after(c, organisation, after, limit))
+    }
+
+    fn put_offer(&self, offer: &Offer) -> Result<Change, StoreError> {
+        self.write(|t| offers::put(t, offer))
+    }
+
+    fn offers(&self, organisation: &OrganisationId) -> Result<Vec<Offer>, StoreError> {
+        self.read(|c| offers::all(c, organisation))
+    }
+
+    fn delete_offer(
+        &self,
+        organisation: &OrganisationId,
+        id: &OfferId,
+    ) -> Result<Change, StoreError> {
+        self.write(|t| offers::delete(t, organisation, id))
+    }
+
+    fn offer_digests(&self) -> Result<Vec<Digest>, StoreError> {
+        self.read(offers::digests)
     }
 
     fn put_webhook(&self, webhook: &Webhook, now: WallTime) -> Result<Change, StoreError> {

@@ -8,10 +8,12 @@ use hub::ca::{Ca, RequestedKey};
 use rcgen::KeyPair;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use vocabulary::{Digest, Epoch, PersonId, WallTime};
 use wire::Scope;
 use wire::problem::{PROBLEM_JSON, ProblemType};
+use wire::scalar::Hex;
 
 use crate::town::{JsonBody, Kiosk, Town, ask, context, csr, device, enrolment, identity, records};
 
@@ -60,6 +62,7 @@ fn existing(name: &str) -> &'static str {
         "epoch" => "01010101010101010101010101010101",
         "device" => "kiosk-1",
         "webhook" => "moc-1",
+        "offer" => "fw-1",
         other => panic!("give the test an example for the parameter {other}"),
     }
 }
@@ -81,12 +84,24 @@ fn body(row: &Row, kiosk: &Kiosk) -> Option<Value> {
         "putWebhook" => json!({ "url": "https://hook.example/" }),
         "putCitizenCard" => json!({ "number": "001099000001" }),
         "putInvitationKeys" | "putMeetingInvitationKeys" => json!({ "keys": [] }),
+        "putOffer" => offer(),
         "putRoster" => json!({ "entries": [{ "person": "a1" }] }),
         _ if row.object["requestBody"].is_null() => return None,
-        "putPortrait" | "postCalendar" => return None,
+        "putPortrait" | "postCalendar" | "putOfferPart" => return None,
         other => panic!("give the test a body for {other}"),
     })
 }
+
+/// An offer of [`CONTENT`].
+fn offer() -> Value {
+    json!({
+        "kind": "update", "version": "2", "size_bytes": CONTENT.len(),
+        "sha256": Hex(Sha256::digest(CONTENT).into()),
+    })
+}
+
+/// What is in it.
+const CONTENT: &str = "a new version of everything";
 
 fn meeting() -> Value {
     json!({
@@ -129,6 +144,10 @@ async fn try_send(
         })
         .collect::<Vec<_>>()
         .join("/");
+    let path = match row.id.as_str() {
+        "putOfferPart" => path + "?part=1",
+        _ => path,
+    };
     let method = Method::from_bytes(row.method.as_bytes()).unwrap();
     let mut request = from.client.request(method, town.url(&path));
     if let Some(bearer) = from.bearer {
@@ -140,6 +159,9 @@ async fn try_send(
         None if row.id == "postCalendar" => request
             .header("content-type", "text/calendar")
             .body("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"),
+        None if row.id == "putOfferPart" => request
+            .header("content-type", "application/octet-stream")
+            .body(CONTENT),
         None => request
             .header("content-type", "image/png")
             .body("no picture"),
@@ -227,6 +249,7 @@ impl Cast {
             ("/people/a1", json!({ "name": "Nguyễn Văn Mẫu" })),
             ("/people/a1/templates/anh-1", template()),
             ("/meetings/hop-1", meeting()),
+            ("/offers/fw-1", offer()),
             ("/webhooks/moc-1", json!({ "url": "https://hook.example/" })),
             (
                 "/meetings/hop-1/roster",
@@ -236,6 +259,14 @@ impl Cast {
             let answer = ask(&town, "PUT", path, &all, Some(&body)).await;
             assert_eq!(answer.status(), 200, "{path}: {:?}", answer.text().await);
         }
+        let content = town.url("/v1-draft/offers/fw-1/content?part=1");
+        let content = town
+            .client(None)
+            .put(content)
+            .bearer_auth(&all)
+            .body(CONTENT);
+        let content = content.header("content-type", "application/octet-stream");
+        assert_eq!(content.send().await.unwrap().status(), 200);
         Self {
             town,
             kiosk,
@@ -432,7 +463,10 @@ async fn everything(cast: &Cast, rows: &[&Row]) -> BTreeMap<String, String> {
         .filter(|row| row.method == "GET" && row.id != "followRecords")
     {
         let answer = cast.send(row, &plain, Some(&cast.all)).await;
-        all.insert(row.id.clone(), answer.text().await.unwrap());
+        let text = answer.text().await.unwrap();
+        // A calendar says when it was written.
+        let lines = text.lines().filter(|line| !line.starts_with("DTSTAMP"));
+        all.insert(row.id.clone(), lines.collect());
     }
     all
 }

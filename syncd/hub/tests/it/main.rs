@@ -13,6 +13,7 @@ mod contract;
 mod flow;
 mod hostile;
 mod invitations;
+mod offers;
 mod old_clients;
 mod peers;
 mod portraits;

@@ -315,6 +315,10 @@ fn integrators_put() -> Vec<Exchange> {
     let room = json!({ "name": "Phòng mẫu", "doors": ["A1", "A2"] });
     let person = json!({ "name": "Nguyễn Văn Mẫu", "title": "Ông", "unit": "Sở Mẫu" });
     let webhook = json!({ "url": "https://receiver.example/diemdanh" });
+    let offer = json!({
+        "kind": "update", "version": "2.0", "size_bytes": 10, "signature_key": "key-1",
+        "sha256": "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882",
+    });
     let put_device = json!({ "room": "G1", "doors": ["A1"] });
     vec![
         ask("getOpenApi", "nobody", "/openapi.json", None),
@@ -344,6 +348,16 @@ fn integrators_put() -> Vec<Exchange> {
             "text/calendar",
         ),
         key("putWebhook", "/webhooks/mau", webhook),
+        key("putOffer", "/offers/fw-2", offer),
+        with(
+            key(
+                "putOfferPart",
+                "/offers/fw-2/content?part=1",
+                "0123456789".into(),
+            ),
+            "content-type",
+            "application/octet-stream",
+        ),
         key("putDevice", &format!("/devices/{ENROLLED}"), put_device),
         read("makeToken", &format!("/devices/{ENROLLED}/token")),
     ]
@@ -374,6 +388,12 @@ fn devices_ask(kiosk: &Kiosk) -> Vec<Exchange> {
         door("getDeviceRoster", "/device/meetings/hop-1/roster", None),
         door("getDeviceRoster", "/device/meetings/hop-2/roster", None),
         door("getPosition", &position, None),
+        door("listDeviceOffers", "/device/offers", None),
+        with(
+            door("getDeviceOffer", "/device/offers/fw-2/content", None),
+            "range",
+            "bytes=2-5",
+        ),
         with(
             door("sendRecords", "/device/records", Some(batch)),
             "content-encoding",
@@ -412,6 +432,9 @@ fn integrators_read() -> Vec<Exchange> {
         read("listNotes", "/notes"),
         read("listDevices", "/devices"),
         read("getDevice", "/devices/kiosk-1"),
+        read("listOffers", "/offers"),
+        read("getOffer", "/offers/fw-2"),
+        read("withdrawOffer", "/offers/fw-2"),
         read("listWebhooks", "/webhooks"),
         read("getWebhook", "/webhooks/mau"),
         read("retryWebhook", "/webhooks/mau/retry"),

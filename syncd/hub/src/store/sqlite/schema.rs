@@ -5,7 +5,28 @@
 //! spaces between, which no id has.
 
 /// The steps; the file's `user_version` counts those done.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS, CITIZEN_CARDS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS, CITIZEN_CARDS, OFFERS];
+
+/// What devices are offered; contents are files that the digests name.
+const OFFERS: &str = "
+CREATE TABLE offer (
+    organisation INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL CHECK (size_bytes > 0),
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    signature BLOB NOT NULL,
+    signature_key TEXT NOT NULL,
+    rooms TEXT NOT NULL,
+    devices TEXT NOT NULL,
+    not_before_ms INTEGER,
+    expires_ms INTEGER,
+    percent INTEGER,
+    made_ms INTEGER NOT NULL,
+    PRIMARY KEY (organisation, id)
+) STRICT, WITHOUT ROWID;
+";
 
 /// Where records are delivered to, how far each has been, and who has it in hand until when.
 const WEBHOOKS: &str = "
