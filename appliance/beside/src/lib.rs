@@ -71,6 +71,9 @@ pub struct FromKiosk {
     pub camera_works: Option<bool>,
     /// The ledger's epoch and its last record's number, where that is known.
     pub ledger: Option<(Epoch, Sequence)>,
+    /// What does not work on the kiosk's side, the most important first; at most
+    /// [`TROUBLES_MAX`].
+    pub troubles: Vec<Trouble>,
 }
 
 /// Why a line is not a message.
@@ -94,16 +97,10 @@ impl FromDaemon {
     /// The line, with its line break.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let troubles = self.troubles.iter().take(TROUBLES_MAX);
         line(&DaemonLine {
             last_contact_ms: self.last_contact.map(|at| at.0),
             waiting: self.waiting,
-            troubles: troubles
-                .map(|trouble| TroubleLine {
-                    vi: cut(&trouble.vi),
-                    en: cut(&trouble.en),
-                })
-                .collect(),
+            troubles: trouble_lines(&self.troubles),
             clock: self.clock.map(|seen| ClockLine {
                 boot_time_ns: seen.at.0,
                 city_ms: seen.city.0,
@@ -117,19 +114,10 @@ impl FromDaemon {
     /// [`LineError`] says what is wrong with it.
     pub fn decode(bytes: &[u8]) -> Result<Self, LineError> {
         let read: DaemonLine = parse(bytes)?;
-        if read.troubles.len() > TROUBLES_MAX {
-            return Err(LineError::Field("troubles"));
-        }
-        let troubles = read.troubles.into_iter().map(|trouble| {
-            Ok(Trouble {
-                vi: bounded(trouble.vi, "trouble")?,
-                en: bounded(trouble.en, "trouble")?,
-            })
-        });
         Ok(Self {
             last_contact: read.last_contact_ms.map(WallTime),
             waiting: read.waiting,
-            troubles: troubles.collect::<Result<_, _>>()?,
+            troubles: read_troubles(read.troubles)?,
             clock: read.clock.map(|seen| ClockSeen {
                 at: Monotonic(seen.boot_time_ns),
                 city: WallTime(seen.city_ms),
@@ -156,6 +144,7 @@ impl FromKiosk {
                 epoch: epoch.to_string(),
                 last: last.0,
             }),
+            troubles: trouble_lines(&self.troubles),
         })
     }
 
@@ -183,6 +172,7 @@ impl FromKiosk {
             spaces: spaces.collect::<Result<_, _>>()?,
             camera_works: read.camera_works,
             ledger: ledger.transpose()?,
+            troubles: read_troubles(read.troubles)?,
         })
     }
 }
@@ -220,6 +210,8 @@ struct KioskLine {
     camera_works: Option<bool>,
     #[serde(default)]
     ledger: Option<LedgerLine>,
+    #[serde(default)]
+    troubles: Vec<TroubleLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -232,6 +224,29 @@ struct SpaceLine {
 struct LedgerLine {
     epoch: String,
     last: u64,
+}
+
+fn trouble_lines(troubles: &[Trouble]) -> Vec<TroubleLine> {
+    let troubles = troubles.iter().take(TROUBLES_MAX);
+    troubles
+        .map(|trouble| TroubleLine {
+            vi: cut(&trouble.vi),
+            en: cut(&trouble.en),
+        })
+        .collect()
+}
+
+fn read_troubles(lines: Vec<TroubleLine>) -> Result<Vec<Trouble>, LineError> {
+    if lines.len() > TROUBLES_MAX {
+        return Err(LineError::Field("troubles"));
+    }
+    let read = lines.into_iter().map(|trouble| {
+        Ok(Trouble {
+            vi: bounded(trouble.vi, "trouble")?,
+            en: bounded(trouble.en, "trouble")?,
+        })
+    });
+    read.collect()
 }
 
 fn line(message: &impl Serialize) -> Vec<u8> {
@@ -289,6 +304,7 @@ mod tests {
             spaces: vec![FeatureSpace::new("sface", Digest([1; 32]))],
             camera_works: Some(false),
             ledger: Some((Epoch([2; 16]), Sequence(4711))),
+            troubles: from_daemon().troubles,
         }
     }
 

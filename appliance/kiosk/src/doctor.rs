@@ -13,8 +13,9 @@ use rustix::fs::Access;
 use screen::Fonts;
 use vocabulary::ClockQuality;
 
-use crate::clock::quality;
+use crate::clock::{quality, wall};
 use crate::config::{Config, ScreenSink};
+use crate::model_choice::{self, ModelChoice};
 use crate::networks::Networks;
 use crate::rosters::{Listed, Rosters};
 use crate::source::open_camera;
@@ -75,6 +76,24 @@ pub fn doctor(config: &Config) -> anyhow::Result<()> {
 }
 
 fn models(config: &Config) -> Finding {
+    let chosen = match model_choice::chosen(config, wall()) {
+        Ok(chosen) => chosen,
+        Err(error) => return Finding::Bad(chain(&error)),
+    };
+    let loaded = networks(&chosen.config);
+    match (loaded, model_choice::note(&chosen.choice)) {
+        (Finding::Good(text) | Finding::Note(text), Some(note)) => {
+            let text = format!("`{}`: {}; {text}", config.models.comparer, note.en);
+            match chosen.choice {
+                ModelChoice::NoneFits => Finding::Bad(text),
+                ModelChoice::Configured | ModelChoice::Other(_) => Finding::Note(text),
+            }
+        }
+        (loaded, _) => loaded,
+    }
+}
+
+fn networks(config: &Config) -> Finding {
     match Networks::load(config) {
         Ok(networks) => Finding::Good(format!(
             "`{}` and `{}` are what the manifest says; {}",

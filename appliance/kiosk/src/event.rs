@@ -108,6 +108,8 @@ pub struct LoadedMeeting {
     pub target: Arc<Target>,
     /// Who attends for whom.
     pub substitutes: Vec<Substitute>,
+    /// Whether there are references, and none by this kiosk's model.
+    pub nobody_by_face: bool,
     /// What was recorded before, by this or an earlier run.
     pub records: Vec<Record>,
 }

@@ -13,7 +13,7 @@ use checkin::{
 use crossbeam_channel::Sender;
 use jiff::tz::TimeZone;
 use record::{Body, Release, Text};
-use screen::{TroubleKind, View};
+use screen::{Note, TroubleKind, View};
 use vocabulary::{
     ClockQuality, Digest, Direction, Epoch, Meeting, MeetingId, Monotonic, Roster, Sequence, Stamp,
 };
@@ -26,6 +26,7 @@ use crate::event::{CameraEvent, Edition, Event, Known, LoadedMeeting, PartEvent}
 use crate::local_time::zone;
 use crate::looking::{Aim, Live};
 use crate::mailbox::{Mailbox, Put};
+use crate::model_choice::{self, Chosen, ModelChoice};
 use crate::perceive::{Face, Outcome, Perceived};
 use crate::store::Request;
 use crate::trouble::Trouble;
@@ -107,6 +108,10 @@ pub struct Kiosk {
     died: Option<Trouble>,
     /// What the daemon tells of the city.
     city: City,
+    /// What was chosen to compare by.
+    choice: ModelChoice,
+    /// Whether the open meeting has references by other models only.
+    nobody_by_face: bool,
     /// The meetings whose keys are being destroyed.
     forgetting: HashSet<MeetingId>,
     shown: Option<View>,
@@ -144,8 +149,11 @@ struct Open {
 
 impl Kiosk {
     /// A kiosk that knows nothing yet. `epoch` is its ledger file's.
-    pub fn new(config: Config, epoch: Epoch, fixed: Option<MeetingId>, ports: Ports) -> Self {
-        Self {
+    pub fn new(chosen: Chosen, epoch: Epoch, fixed: Option<MeetingId>, ports: Ports) -> Self {
+        let Chosen { config, choice } = chosen;
+        let kiosk = Self {
+            choice,
+            nobody_by_face: false,
             zone: zone(&config.device.zone),
             city: City::new(config.city.socket().is_some()),
             config,
@@ -170,7 +178,9 @@ impl Kiosk {
             died: None,
             shown: None,
             commands: Vec::new(),
-        }
+        };
+        kiosk.tell_of_model();
+        kiosk
     }
 
     /// Takes in one event that happened by `now` and does what follows from it.
@@ -617,6 +627,13 @@ impl Kiosk {
         // what was written.
         self.tokens.clear();
         let digest = loaded.target.roster;
+        // Nobody could be known: whoever comes is not to be told that they are not expected.
+        let aim = match loaded.nobody_by_face {
+            true => Aim::Nothing,
+            false => Aim::At(loaded.target),
+        };
+        self.nobody_by_face = loaded.nobody_by_face;
+        self.tell_of_model();
         self.place = Place::Open(Box::new(Open {
             session,
             roster: loaded.roster,
@@ -624,7 +641,7 @@ impl Kiosk {
             asked: (Some(loaded.edition), self.next_token),
             failed: false,
         }));
-        self.aim(Aim::At(loaded.target));
+        self.aim(aim);
         self.feed(now, Input::Open(None));
     }
 
@@ -645,7 +662,32 @@ impl Kiosk {
             tracing::info!(meeting = %open.roster.meeting().id, "the roll is closed");
             let meeting = Box::new(open.roster.meeting().clone());
             self.place = Place::After(meeting, open.session.headcount());
+            self.nobody_by_face = false;
+            self.tell_of_model();
         }
+    }
+
+    /// What staff should know of what faces are compared by. Of an open meeting it is known whether
+    /// its people have references; the choice was made for the next ones.
+    fn model_note(&self) -> Option<Note> {
+        match (self.is_open(), self.nobody_by_face) {
+            (true, true) => Some(model_choice::nobody_by_face()),
+            (true, false) => None,
+            (false, _) => model_choice::note(&self.choice),
+        }
+    }
+
+    /// Tells the daemon, and through it the city, what staff should know of the model.
+    fn tell_of_model(&self) {
+        let note = match self.nobody_by_face {
+            true => Some(model_choice::nobody_by_face()),
+            false => model_choice::note(&self.choice),
+        };
+        let troubles = note.into_iter().map(|note| beside::Trouble {
+            vi: note.vi,
+            en: note.en,
+        });
+        self.tell_daemon(|told| told.troubles = troubles.collect());
     }
 
     /// Leaves the view for the screen thread, when it is another than the last one.
@@ -675,7 +717,7 @@ impl Kiosk {
         };
         let room = self.config.device.room_name.as_str();
         let mut view = compose(now, &self.zone, room, trouble.as_ref(), &door);
-        view.note = self.city.note(now);
+        view.note = self.model_note().or_else(|| self.city.note(now));
         if self.shown.as_ref() == Some(&view) {
             return;
         }

@@ -20,6 +20,7 @@ mod kiosk;
 mod local_time;
 mod looking;
 mod mailbox;
+mod model_choice;
 mod neighbour;
 mod networks;
 mod perceive;

@@ -118,6 +118,13 @@ impl Networks {
     }
 }
 
+/// Whether a comparer could take the configured one's place: its file is what it should be, and it
+/// has thresholds for the configured population.
+pub fn is_usable(config: &Config, model: &models::Model) -> bool {
+    Thresholds::of(model, &config.recognition).is_ok()
+        && models::store::open_verified(&config.models.directory, model).is_ok()
+}
+
 /// The thresholds of the configured comparer alone, without loading any network.
 ///
 /// # Errors

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use credential::{Keyring, Refused};
 use ledger::{
-    CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError,
+    CityMeeting, CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError,
     SubstituteRight,
 };
 use seal::KeyStoreError;
-use vocabulary::{DeviceId, FeatureSpace, MeetingId, Roster};
+use vocabulary::{DeviceId, FeatureSpace, MeetingId, Roster, WallTime};
 
 use crate::config::{Config, Data};
 use crate::keys;
@@ -71,6 +71,8 @@ pub struct Loaded {
     pub references: References,
     /// Who may attend for whom. Only the city says so.
     pub substitutes: Vec<SubstituteRight>,
+    /// Whether the city sent references in other feature spaces only.
+    pub only_elsewhere: bool,
 }
 
 /// By which it is seen whether anything changed.
@@ -183,11 +185,12 @@ impl Rosters {
                     return Ok(None);
                 };
                 let references = rosters.read_references(meeting, space)?;
-                let substitutes = match &rosters.city {
-                    Some(city) => city.substitutes(meeting)?,
-                    None => Vec::new(),
+                let (substitutes, spaces) = match &rosters.city {
+                    Some(city) => (city.substitutes(meeting)?, city.spaces(meeting)?),
+                    None => (Vec::new(), Vec::new()),
                 };
                 Ok(Some(Loaded {
+                    only_elsewhere: !spaces.is_empty() && !spaces.contains(space),
                     roster,
                     references,
                     substitutes,
@@ -198,6 +201,21 @@ impl Rosters {
                 return Ok(loaded);
             }
         }
+    }
+
+    /// The feature spaces in which the people of each meeting that the city sent have references:
+    /// of those that are not closed and not over, the next one first.
+    pub fn spaces_ahead(&mut self, now: WallTime) -> Result<Vec<Vec<FeatureSpace>>, RostersError> {
+        self.again(|rosters| {
+            let Some(city) = &rosters.city else {
+                return Ok(Vec::new());
+            };
+            let ahead = |of: &CityMeeting| !of.closed && of.summary.meeting.ends_at > now;
+            let meetings = city.meetings()?.into_iter().filter(ahead);
+            meetings
+                .map(|of| city.spaces(&of.summary.meeting.id))
+                .collect()
+        })
     }
 
     /// The keys whose invitations are valid at a meeting, and what came as one and is none. Only
@@ -290,7 +308,6 @@ mod tests {
     use seal::KeyId;
     use vocabulary::{
         Attendance, Delegate, Digest, Meeting, OrganisationId, PersonId, Role, RoomId, RosterEntry,
-        WallTime,
     };
 
     use super::*;

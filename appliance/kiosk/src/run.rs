@@ -21,6 +21,7 @@ use crate::kiosk::{Flow, Kiosk, Ports, Told};
 use crate::local_time::zone;
 use crate::looking::Looking;
 use crate::mailbox::Mailbox;
+use crate::model_choice::{self, Chosen};
 use crate::neighbour::{Hangup, Neighbour};
 use crate::networks::Networks;
 use crate::perceive::Perceiver;
@@ -82,6 +83,12 @@ pub struct Run {
 /// # Errors
 /// [`RunError`]; what can be shown is shown on the screen first.
 pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
+    let chosen = choose_model(config, &run.clock.now());
+    run_with(chosen, run)
+}
+
+fn run_with(chosen: Chosen, run: Run) -> Result<(), RunError> {
+    let config = &chosen.config.clone();
     let (events, incoming) = bounded(EVENTS_MAX);
     let views = Arc::new(Mailbox::default());
     let mut show = Show::open(
@@ -139,7 +146,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
     };
     let mut capture = Some(capture);
 
-    let mut kiosk = Kiosk::new(config.clone(), epoch, run.meeting, ports);
+    let mut kiosk = Kiosk::new(chosen, epoch, run.meeting, ports);
     let recording = run.handover == Handover::Every;
     // A camera begins at once; a recording when a roll is open, and not at all when none will be.
     let begin = |kiosk: &Kiosk| {
@@ -164,6 +171,22 @@ pub fn run(config: &Config, run: Run) -> Result<(), RunError> {
     drop(hangup);
     threads.stop();
     result
+}
+
+/// Which model to compare by. Rosters that cannot be read are told of by whoever reads them next.
+fn choose_model(config: &Config, now: &Stamp) -> Chosen {
+    let chosen = model_choice::chosen(config, now.wall);
+    let chosen = chosen.unwrap_or_else(|_| Chosen::configured(config));
+    if let Some(note) = model_choice::note(&chosen.choice) {
+        let (configured, used) = (&config.models.comparer, &chosen.config.models.comparer);
+        tracing::warn!(
+            configured,
+            used,
+            why = note.en,
+            "the configured model is refused"
+        );
+    }
+    chosen
 }
 
 /// Everything that can fail before the first frame.
@@ -201,6 +224,7 @@ impl Parts {
             spaces: vec![comparer.space().clone()],
             camera_works: None,
             ledger: ledger.tail().map(|tail| (ledger.epoch(), tail.sequence)),
+            troubles: Vec::new(),
         };
         let store = Store::new(
             config,

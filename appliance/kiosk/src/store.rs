@@ -139,14 +139,15 @@ impl Store {
     }
 
     fn load(&mut self, meeting: &MeetingId) -> Result<LoadedMeeting, Trouble> {
-        let (roster, edition, target, substitutes) = self.meetings.load(meeting)?;
+        let (roster, edition, target, city) = self.meetings.load(meeting)?;
         let reader = Reader::open(&self.path).map_err(|error| trouble(&error))?;
         let records = records_of(&reader, meeting).map_err(|error| trouble(&error))?;
         Ok(LoadedMeeting {
             roster,
             edition,
             target: Arc::new(target),
-            substitutes,
+            substitutes: city.substitutes,
+            nobody_by_face: city.only_elsewhere,
             records,
         })
     }
@@ -212,6 +213,12 @@ pub struct Compared {
     pub thresholds: Thresholds,
 }
 
+/// What only the city says of a meeting.
+struct OfCity {
+    substitutes: Vec<Substitute>,
+    only_elsewhere: bool,
+}
+
 /// The meetings of this door, and what their people are compared in.
 struct Meetings {
     config: Config,
@@ -248,10 +255,7 @@ impl Meetings {
         Ok(known)
     }
 
-    fn load(
-        &mut self,
-        meeting: &MeetingId,
-    ) -> Result<(Roster, Edition, Target, Vec<Substitute>), Trouble> {
+    fn load(&mut self, meeting: &MeetingId) -> Result<(Roster, Edition, Target, OfCity), Trouble> {
         let compared = self.compared.clone();
         // Whether the key is there is asked first: one that comes meanwhile is seen as news later.
         let known = self.known()?;
@@ -263,6 +267,7 @@ impl Meetings {
             roster,
             references: found,
             substitutes,
+            only_elsewhere,
         } = loaded.ok_or_else(|| {
             Trouble::new(
                 TroubleKind::Other,
@@ -298,7 +303,11 @@ impl Meetings {
             instead_of: right.instead_of,
             document: Text::clipped(&right.document),
         });
-        Ok((roster, edition, target, substitutes.collect()))
+        let of_city = OfCity {
+            substitutes: substitutes.collect(),
+            only_elsewhere,
+        };
+        Ok((roster, edition, target, of_city))
     }
 
     /// Whether a meeting's key is destroyed. A failure is not the door's trouble: it is tried

@@ -208,6 +208,7 @@ fn a_roster_arrives_whole_with_all_that_belongs_to_it() {
     let opened = reader.references(&meeting(), &space()).unwrap();
     let expect = [0, 1].map(|n| (person(n), ReferenceId::new("r0").unwrap(), template(n)));
     assert_eq!(opened.references, expect);
+    assert_eq!(reader.spaces(&meeting()).unwrap(), [space()]);
     assert_eq!(reader.invitation_keys(&meeting()).unwrap(), [[7; 32]]);
     assert_eq!(reader.substitutes(&meeting()).unwrap(), sent.substitutes);
     let CityMeeting { summary, closed } = only(&reader);

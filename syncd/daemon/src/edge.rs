@@ -417,6 +417,9 @@ impl Edge {
             disk_free_bytes: disk_free(&self.config),
             camera_works: kiosk.and_then(|kiosk| kiosk.camera_works),
             offers: self.offers.reports(),
+            kiosk_troubles: kiosk.map_or_else(Vec::new, |kiosk| {
+                kiosk.troubles.iter().map(|one| name(&one.en)).collect()
+            }),
         };
         if self.told.as_ref() != Some(&facts) {
             self.told = Some(facts.clone());

@@ -4,12 +4,12 @@
 
 use record::Head;
 use vocabulary::{Epoch, MeetingId, Monotonic, Roster, WallTime};
-use wire::Hex32;
 use wire::device::{
     CitizenCard, Enrolled, MeetingKey, SealedReference, Space, SubstituteRight, Versions,
 };
 use wire::offer::OfferReport;
 use wire::scalar::Hex16;
+use wire::{Hex32, Name};
 
 use crate::call::{Request, RequestId};
 use crate::fate::Answer;
@@ -266,6 +266,8 @@ pub struct Facts {
     pub camera_works: Option<bool>,
     /// How far it is with what it is offered.
     pub offers: Vec<OfferReport>,
+    /// What does not work on the kiosk's side, in English.
+    pub kiosk_troubles: Vec<Name>,
 }
 
 /// What the shell kept over a restart.

@@ -198,6 +198,7 @@ impl Vitals {
             .iter()
             .filter_map(|trouble| Name::new(&trouble.to_string()).ok());
         let facts = self.facts.clone();
+        let named = facts.kiosk_troubles.into_iter().chain(named);
         Health {
             at: Timestamp(now.wall),
             versions: facts.versions,

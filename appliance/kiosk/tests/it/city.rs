@@ -146,6 +146,82 @@ fn a_substitute_s_face_fills_the_seat_of_whom_they_attend_for() {
     assert_ne!(row(DELEGATE)["presence"], "present", "{roll}");
 }
 
+/// Has a kiosk compare by a model that nobody has references by: the published one in a feature
+/// space of its own. The one that they have references by is there as well, or not.
+fn with_new_model(kit: &mut Kit, beside_the_one_before: bool) {
+    let manifest = std::fs::read_to_string(&kit.manifest).unwrap();
+    let begins = manifest.find("[[model]]\nid = \"sface-2021dec\"").unwrap();
+    let rest = &manifest[begins + 1..];
+    let ends = rest
+        .find("\n[[model]]")
+        .map_or(manifest.len(), |at| begins + 1 + at);
+    let before = &manifest[begins..ends];
+    let new = before.replace("\"sface-2021dec\"", "\"sface-moi\"");
+    let manifest = match beside_the_one_before {
+        true => format!("{manifest}\n{new}"),
+        false => manifest.replace(before, &new),
+    };
+    kit.manifest = kit.file("manifest.toml", manifest);
+    kit.comparer = "comparer = \"sface-moi\"".to_owned();
+}
+
+#[test]
+fn a_model_that_the_next_meeting_has_no_references_by_is_refused_for_the_one_before() {
+    if !is_set_up() {
+        return;
+    }
+    let (mut kit, _store) = from_city();
+    with_new_model(&mut kit, true);
+    // There is no camera here, which doctor does not like either.
+    let doctor = kit.run(&["doctor"]).expect(1).stdout;
+    let line = doctor.lines().find(|line| line.contains("models")).unwrap();
+    assert!(line.starts_with("note"), "{line}");
+    assert!(line.contains("the one before is used"), "{line}");
+    run(&kit).done();
+    assert!(kit.showed("welcome"), "{:?}", kit.scenes());
+}
+
+#[test]
+fn without_the_model_before_nobody_is_called_by_face_and_nobody_turned_away() {
+    if !is_set_up() {
+        return;
+    }
+    let (mut kit, _store) = from_city();
+    with_new_model(&mut kit, false);
+    let doctor = kit.run(&["doctor"]).expect(1).stdout;
+    let line = doctor.lines().find(|line| line.contains("models")).unwrap();
+    assert!(line.starts_with("BAD"), "{line}");
+    assert!(line.contains("nobody is called by face"), "{line}");
+    let socket = kit.path("kiosk.sock");
+    kit.city
+        .push_str(&format!("\nsocket = {:?}", socket.to_str().unwrap()));
+    let recording = delegate_stays(&kit, 40);
+    let args = ["run", "--replay", recording.to_str().unwrap()];
+    let mut running = kit.start("RUST_LOG", "error", &args);
+    let deadline = Instant::now() + START_MAX;
+    let told = loop {
+        assert!(
+            running.is_running() && Instant::now() < deadline,
+            "no answer"
+        );
+        if let Some(kiosk) = exchange(&socket, &FromDaemon::default()) {
+            break kiosk;
+        }
+        std::thread::yield_now();
+    };
+    assert!(
+        told.troubles[0].en.contains("nobody is called by face"),
+        "{:?}",
+        told.troubles
+    );
+    let status = running.wait(START_MAX);
+    running.output(status).done();
+    assert!(!kit.showed("welcome"), "{:?}", kit.scenes());
+    let export = kit.run(&["ledger", "export"]).done();
+    assert!(export.contains("meeting-opened"), "{export}");
+    assert!(!export.contains("refused"), "{export}");
+}
+
 #[test]
 fn a_meeting_that_was_closed_or_withdrawn_is_not_held() {
     if !is_set_up() {

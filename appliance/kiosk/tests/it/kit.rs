@@ -113,6 +113,10 @@ pub struct Kit {
     directory: TempDir,
     /// The models' directory, where it is not the project's own.
     pub models: PathBuf,
+    /// The manifest of models, where it is not the project's own.
+    pub manifest: PathBuf,
+    /// Lines of the configuration's `[models]` table besides the paths.
+    pub comparer: String,
     /// Lines of the configuration's `[device]` table besides the id.
     pub device: String,
     /// Lines of the configuration's `[city]` table.
@@ -127,6 +131,8 @@ impl Kit {
         Self {
             directory: tempfile::tempdir().unwrap(),
             models: root().join("models/files"),
+            manifest: root().join("models/manifest.toml"),
+            comparer: String::new(),
             device: String::new(),
             city: String::new(),
             wrapped: None,
@@ -226,6 +232,8 @@ impl Kit {
         let mut text = String::new();
         let Self {
             models,
+            manifest,
+            comparer,
             device,
             city,
             ..
@@ -234,10 +242,10 @@ impl Kit {
         writeln!(text, "[device]\nid = {DEVICE:?}\n{device}").unwrap();
         writeln!(text, "[data]\ndirectory = {}", quoted(&self.data())).unwrap();
         writeln!(text, "[city]\n{city}").unwrap();
-        let manifest = quoted(&root().join("models/manifest.toml"));
+        let manifest = quoted(manifest);
         let runtime = quoted(&setup().join("onnxruntime/libonnxruntime.so"));
         writeln!(text, "[models]\nmanifest = {manifest}\nruntime = {runtime}").unwrap();
-        writeln!(text, "directory = {}", quoted(models)).unwrap();
+        writeln!(text, "directory = {}\n{comparer}", quoted(models)).unwrap();
         writeln!(text, "[camera]\ndevice = {NO_CAMERA:?}").unwrap();
         let screens = quoted(&self.path("screens"));
         writeln!(text, "[screen]\nsink = \"png\"\npng_directory = {screens}").unwrap();

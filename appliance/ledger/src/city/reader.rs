@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use rusqlite::params;
 use seal::{KeyStore, card_hash};
-use vocabulary::{CardNumber, DeviceId, FeatureSpace, MeetingId, PersonId, Roster, WallTime};
+use vocabulary::{
+    CardNumber, DeviceId, Digest, FeatureSpace, MeetingId, PersonId, Roster, WallTime,
+};
 
 use super::types::{CardHolder, CityMeeting, SubstituteRight, Watermark};
 use super::{CITY, read_contact, read_watermark};
@@ -90,6 +92,32 @@ impl CityReader {
         space: &FeatureSpace,
     ) -> Result<References, StoreError> {
         self.shelf.references(meeting, space)
+    }
+
+    /// The feature spaces in which there are references of people of a meeting, whether or not its
+    /// key is here; in their order.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn spaces(&self, meeting: &MeetingId) -> Result<Vec<FeatureSpace>, StoreError> {
+        let file = &self.shelf.file;
+        let sqlite = |error| LedgerError::sqlite(file.path(), error);
+        let mut statement = file
+            .connection
+            .prepare_cached(
+                "SELECT DISTINCT space, model FROM meeting_reference WHERE meeting = ?1
+                 ORDER BY space, model",
+            )
+            .map_err(sqlite)?;
+        let spaces = statement
+            .query_map([meeting.as_str()], |row| {
+                let name: String = row.get(0)?;
+                Ok(FeatureSpace::new(&name, Digest(row.get(1)?)))
+            })
+            .and_then(Iterator::collect)
+            .map_err(sqlite)?;
+        file.check()?;
+        Ok(spaces)
     }
 
     /// The Ed25519 public keys whose invitations are valid at a meeting.
