@@ -1,7 +1,7 @@
 //! What a device is promised: enrolment, its meetings, rosters that open with its key.
 
 use seal::{KeyId, KeyStore, Scope, SealedTemplate, TemplateBinding, WrapBinding, WrappedKey};
-use vocabulary::{Digest, FeatureSpace};
+use vocabulary::{CardNumber, Digest, FeatureSpace};
 use wire::ProblemType as P;
 use wire::device::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, EnrolDevice, Enrolled, Health, HealthAnswer,
@@ -11,7 +11,7 @@ use wire::offer::DeviceOffers;
 use wire::scalar::Hex;
 
 use crate::client::{Client, Who, signing_request};
-use crate::people::PEOPLE;
+use crate::people::{CARD, PEOPLE};
 use crate::report::{Report, check};
 use crate::world::{World, name};
 
@@ -20,7 +20,7 @@ const PROMISES: [&str; 8] = [
     "report their health and are told the time",
     "are told the meetings of their doors, with an ETag",
     "get rosters whose digest is that of their bytes, with an ETag",
-    "can open the references with the key that was wrapped for them",
+    "can open the references, and know cards, with the key that was wrapped for them",
     "have their certificate renewed",
     "are not told of a roster that is not theirs",
     "are told what they are offered, with an ETag, and of nothing else's content",
@@ -222,6 +222,15 @@ fn open(world: &World) -> Result<(), String> {
     check!(
         template.values().len() == 128,
         "the template has another length"
+    );
+    let number = CardNumber::new(CARD).map_err(|error| error.to_string())?;
+    let expected = seal::card_hash(&opened, &scope, &number);
+    let [card] = roster.citizen_cards.as_slice() else {
+        return Err(format!("{} cards came, not 1", roster.citizen_cards.len()));
+    };
+    check!(
+        card.person.0 == world.opaque[0] && card.hash.0 == expected.0,
+        "the citizen card is not known again with the meeting's key"
     );
     Ok(())
 }

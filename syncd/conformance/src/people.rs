@@ -18,6 +18,9 @@ use crate::world::{World, name};
 /// How many people the run makes. The first has a template; the last two bear one name.
 pub(crate) const PEOPLE: usize = 5;
 
+/// The number of the first one's citizen card; nobody's.
+pub(crate) const CARD: &str = "000000000000";
+
 /// Where the run's meeting is held when no device's room is given.
 const ROOM: &str = "conformance-room";
 
@@ -42,6 +45,11 @@ pub(crate) async fn run(client: &Client, world: &mut World, report: &mut Report)
         "people",
         "a template is taken, and its space kept",
         template(client, world).await,
+    );
+    report.add(
+        "people",
+        "a citizen card's number is taken and never given back",
+        citizen_card(client, world).await,
     );
     report.add(
         "meetings",
@@ -369,6 +377,40 @@ async fn roster(client: &Client, world: &World) -> Result<(), String> {
         "the entries or their order were changed"
     );
     Ok(())
+}
+
+/// The last person has no card, the first one keeps theirs: the device is to find it.
+async fn citizen_card(client: &Client, world: &World) -> Result<(), String> {
+    let path = |number: usize| format!("/people/{}/citizen-card", world.person(number));
+    let card = json!({ "number": CARD });
+    for number in [0, PEOPLE - 1, 0] {
+        let reply = client.put(Who::Key, &path(number), &card).await?;
+        let person: Person = reply.expect(200)?.json()?;
+        check!(person.citizen_card, "the person has no card afterwards");
+        let shown = serde_json::to_string(&reply.json::<serde_json::Value>()?);
+        check!(
+            shown.is_ok_and(|shown| !shown.contains(CARD)),
+            "the answer has the card's number"
+        );
+    }
+    let last = path(PEOPLE - 1);
+    for _ in 0..2 {
+        client.delete(Who::Key, &last).await?.expect(204)?;
+    }
+    let read: Person = client
+        .get(Who::Key, &format!("/people/{}", world.person(PEOPLE - 1)))
+        .await?
+        .expect(200)?
+        .json()?;
+    check!(
+        !read.citizen_card,
+        "a card that was taken away is still there"
+    );
+    let wrong = json!({ "number": "123" });
+    client
+        .put(Who::Key, &path(0), &wrong)
+        .await?
+        .problem(P::Malformed)
 }
 
 /// Only the meeting's own keys: those of the organisation may be in use.

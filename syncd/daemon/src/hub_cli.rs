@@ -141,6 +141,13 @@ pub struct ServeArgs {
     #[arg(long)]
     private_webhooks: bool,
 
+    #[command(flatten)]
+    models: ModelArgs,
+}
+
+/// What references are made of portraits with.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
     /// The manifest of models, to enrol people from portraits; see models/manifest.toml.
     #[arg(long, value_name = "FILE", requires = "models")]
     manifest: Option<PathBuf>,
@@ -161,9 +168,24 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ID", default_value = "yunet-2023mar")]
     detector: String,
 
-    /// The comparer's id in the manifest.
+    /// A comparer's id in the manifest; may be repeated, the newest last. References are made by
+    /// each, so that doors may change their model one after the other.
     #[arg(long, value_name = "ID", default_value = "sface-2021dec")]
-    comparer: String,
+    comparer: Vec<String>,
+}
+
+impl ModelArgs {
+    /// Where the models are, if they are named.
+    fn paths(&self) -> Option<ModelPaths> {
+        let (manifest, directory) = self.manifest.as_ref().zip(self.models.as_ref())?;
+        Some(ModelPaths {
+            manifest: manifest.clone(),
+            directory: directory.clone(),
+            runtime: self.runtime.clone(),
+            detector: self.detector.clone(),
+            comparers: self.comparer.clone(),
+        })
+    }
 }
 
 /// Arguments of `admin`.
@@ -388,12 +410,20 @@ fn open(data: &Path, options: Options) -> anyhow::Result<Arc<Hub>> {
 
 /// Opens a hub that is there already: a directory that was mistyped is not to become another city.
 fn existing(data: &Path) -> anyhow::Result<Arc<Hub>> {
+    existing_with(data, None)
+}
+
+fn existing_with(data: &Path, models: Option<ModelPaths>) -> anyhow::Result<Arc<Hub>> {
     anyhow::ensure!(
         data.join(hub::store::sqlite::FILE_NAME).exists(),
         "there is no hub in {}; `syncd hub serve` or `syncd hub admin organisation` makes one",
         data.display()
     );
-    open(data, Options::default())
+    let options = Options {
+        models,
+        ..Options::default()
+    };
+    open(data, options)
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
@@ -407,15 +437,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             key: key.clone(),
         });
     }
-    if let (Some(manifest), Some(directory)) = (&args.manifest, &args.models) {
-        options.models = Some(ModelPaths {
-            manifest: manifest.clone(),
-            directory: directory.clone(),
-            runtime: args.runtime.clone(),
-            detector: args.detector.clone(),
-            comparer: args.comparer.clone(),
-        });
-    }
+    options.models = args.models.paths();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -609,7 +631,12 @@ fn hub_of(args: &AdminArgs) -> anyhow::Result<Arc<Hub>> {
     if matches!(args.command, AdminCommand::Organisation { .. }) {
         return open(&args.data, Options::default());
     }
-    existing(&args.data)
+    let models = if let AdminCommand::People(command) = &args.command {
+        command.models()
+    } else {
+        None
+    };
+    existing_with(&args.data, models)
 }
 
 fn rotate(hub: &Hub, data: &Path, step: Rotation, force: bool) -> anyhow::Result<()> {

@@ -6,20 +6,26 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use vocabulary::{DeviceId, DoorId, MeetingId, OrganisationId, RoomId, WallTime};
+use vocabulary::{
+    DeviceId, Digest, DoorId, FeatureSpace, MeetingId, OrganisationId, PersonId, ReferenceId,
+    RoomId, WallTime,
+};
 use wire::Scope;
 use wire::limits::{
     OFFER_BYTES_MAX, OFFER_PART_BYTES, OFFER_SIGNATURE_BYTES_MAX, OFFER_TARGETS_MAX,
 };
-pub use wire::limits::{TOKEN_LASTS, TOKEN_LASTS_MAX};
+pub use wire::limits::{PORTRAIT_DAYS_MAX, TOKEN_LASTS, TOKEN_LASTS_MAX};
 
 use crate::ca::Presented;
+use crate::convert;
+use crate::enrol::{self, NewReference};
 use crate::hub::Hub;
 use crate::model::{
     ApiKey, ApiKeyId, Change, Device, InvitationKey, KeyChange, KeyRole, Meeting, MeetingQuery,
-    Offer, OfferId, Organisation, Page, Room,
+    Offer, OfferId, Organisation, Origin, Page, Person, PortraitKeeping, Room,
 };
 use crate::offers::ContentError;
+use crate::plan::{self, Counts, Row, Step};
 use crate::secret;
 use crate::store::{Missing, StoreError};
 
@@ -52,6 +58,15 @@ pub enum AdminError {
         #[source]
         source: credential::KeyError,
     },
+    /// Portraits cannot be kept for so long, or for no time.
+    #[error(
+        "portraits are kept for 1 to {PORTRAIT_DAYS_MAX} days, not for {0}; to keep none, switch \
+         it off"
+    )]
+    PortraitDays(u32),
+    /// The hub makes no references of its own.
+    #[error("this needs the hub's models; name them by --manifest and --models ({0})")]
+    NoModels(String),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
@@ -518,6 +533,150 @@ pub fn withdraw_offer(
     let change = hub.store.delete_offer(organisation, id)?;
     hub.forget_contents();
     Ok(change)
+/// Whether an organisation keeps portraits, and what it has of them.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn portrait_keeping(
+    hub: &Hub,
+    organisation: &OrganisationId,
+) -> Result<PortraitKeeping, AdminError> {
+    Ok(hub.store().portrait_keeping(organisation)?)
+}
+
+/// Lets an organisation keep portraits, encrypted, for so many days from when each is handed in;
+/// with none, no longer. Answers as well how many were destroyed by that.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn keep_portraits(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    days: Option<u32>,
+) -> Result<(Change, u64), AdminError> {
+    if let Some(days) = days.filter(|days| !(1..=PORTRAIT_DAYS_MAX).contains(days)) {
+        return Err(AdminError::PortraitDays(days));
+    }
+    let now = hub.now();
+    Ok(hub.store().set_portrait_days(organisation, days, now)?)
+}
+
+/// The model that references are made by, where the hub has models: the newest.
+///
+/// # Errors
+/// [`AdminError::NoModels`].
+pub fn own_model(hub: &Hub) -> Result<Digest, AdminError> {
+    let own = hub.portraits.as_ref();
+    let own = own.map_err(|why| AdminError::NoModels(why.clone()))?;
+    let newest = own.spaces().last().map(FeatureSpace::digest);
+    newest.ok_or_else(|| AdminError::NoModels("there is no comparer".to_owned()))
+}
+
+/// Tells, a page of people at a time, what each needs before doors may compare by a model, and
+/// gives the sums.
+///
+/// # Errors
+/// [`AdminError`] says why not.
+pub fn model_plan(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    model: Digest,
+    mut tell: impl FnMut(&[Row]),
+) -> Result<Counts, AdminError> {
+    let mut counts = Counts::default();
+    each_page(hub, organisation, |people| {
+        let rows: Vec<Row> = people.into_iter().map(|one| Row::of(one, model)).collect();
+        rows.iter().for_each(|row| counts.add(&row.step));
+        tell(&rows);
+        Ok(())
+    })?;
+    Ok(counts)
+}
+
+/// What became of portraits that references were to be made of again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Remade {
+    /// References were made.
+    pub made: u64,
+    /// The portrait gives none by this hub's models; its person is to be photographed.
+    pub refused: u64,
+    /// The portrait's day came meanwhile, or it does not open.
+    pub lost: u64,
+}
+
+/// Makes references again, by the hub's models, of kept portraits of people who have none by its
+/// newest one. Those that are there stay, since doors may still compare by them. Doing it again
+/// makes what is missing.
+///
+/// # Errors
+/// [`AdminError::NoModels`]; [`AdminError::Store`].
+pub fn remake_references(hub: &Hub, organisation: &OrganisationId) -> Result<Remade, AdminError> {
+    let model = own_model(hub)?;
+    let mut remade = Remade::default();
+    each_page(hub, organisation, |people| {
+        for person in people {
+            let Step::FromPortrait(portraits) = plan::step(&person, model) else {
+                continue;
+            };
+            for reference in portraits {
+                remake(hub, organisation, &person, &reference, &mut remade)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(remade)
+}
+
+fn remake(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    person: &Person,
+    reference: &ReferenceId,
+    remade: &mut Remade,
+) -> Result<(), AdminError> {
+    let portraits = hub.portraits.as_ref();
+    let portraits = portraits.map_err(|why| AdminError::NoModels(why.clone()))?;
+    let now = hub.now();
+    let portrait = match enrol::kept_portrait(hub, organisation, person, reference, now) {
+        Ok(Some(portrait)) => portrait,
+        Ok(None) | Err(StoreError::Sealing(_)) => {
+            remade.lost += 1;
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Ok(made) = portraits.reference(&portrait) else {
+        remade.refused += 1;
+        return Ok(());
+    };
+    let new = NewReference {
+        id: reference,
+        templates: &made.templates,
+        origin: Origin::Portrait,
+        quality: Some(convert::quality_in(made.quality)),
+        content: &portrait,
+    };
+    enrol::keep(hub, organisation, person, &new, now)?;
+    remade.made += 1;
+    Ok(())
+}
+
+/// All people of an organisation, a page at a time.
+fn each_page(
+    hub: &Hub,
+    organisation: &OrganisationId,
+    mut take: impl FnMut(Vec<Person>) -> Result<(), AdminError>,
+) -> Result<(), AdminError> {
+    let mut after: Option<PersonId> = None;
+    loop {
+        let limit = wire::limits::PAGE_ITEMS_MAX;
+        let page = hub.store().people(organisation, after.as_ref(), limit)?;
+        after = page.items.last().map(|person| person.details.id.clone());
+        take(page.items)?;
+        if !page.more {
+            return Ok(());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -204,6 +204,10 @@ fn check_form(query: &Query, value: &str) -> Result<(), Failure> {
         Form::Cursor => Err(Failure::malformed(format!(
             "`{name}` in the query is longer than any cursor, {CURSOR_BYTES_MAX} bytes"
         ))),
+        Form::Hex32 => value
+            .parse::<wire::Hex32>()
+            .map(drop)
+            .map_err(|error| Failure::malformed(format!("`{name}` in the query: {error}"))),
         Form::Hex16 => value
             .parse::<wire::scalar::Hex16>()
             .map(drop)

@@ -41,6 +41,7 @@ pub(crate) fn reference(reference: model::Reference) -> enrolment::Reference {
             model::Origin::Template => enrolment::Origin::Template,
         },
         made_at: Timestamp(reference.made_at),
+        portrait_kept_until: reference.portrait_until.map(Timestamp),
         quality: reference.quality.map(|quality| enrolment::Quality {
             face_width_px: quality.face_width_px,
             eye_distance_px: quality.eye_distance_px,
@@ -51,6 +52,20 @@ pub(crate) fn reference(reference: model::Reference) -> enrolment::Reference {
             pitch_degrees: quality.pitch_degrees,
             roll_degrees: quality.roll_degrees,
         }),
+    }
+}
+
+/// What the picture's rules measured, in the store's words.
+pub(crate) fn quality_in(quality: biometrics::Quality) -> model::Quality {
+    model::Quality {
+        face_width_px: quality.face_width_px,
+        eye_distance_px: quality.eye_distance_px,
+        sharpness: quality.sharpness,
+        exposure: quality.exposure,
+        contrast: quality.contrast,
+        yaw_degrees: quality.yaw_degrees,
+        pitch_degrees: quality.pitch_degrees,
+        roll_degrees: quality.roll_degrees,
     }
 }
 

@@ -36,6 +36,9 @@ pub const BLOCKING_MAX: usize = 16;
 /// How many keys are destroyed in one go.
 const KEYS_DESTROYED_AT_ONCE: u32 = 1000;
 
+/// How many portraits are destroyed in one go.
+const PORTRAITS_DESTROYED_AT_ONCE: u32 = 1000;
+
 /// The name of the file of the hub's own key, for which organisations' and meetings' keys are
 /// wrapped.
 pub const KEY: &str = "hub.key";
@@ -305,7 +308,8 @@ impl Hub {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Destroys the keys of meetings that ended long ago and that nobody closed.
+    /// Destroys the keys of meetings that ended long ago and that nobody closed, and portraits
+    /// whose date has come.
     pub(crate) fn keep_house(&self) {
         let kept_ms = i64::try_from(KEY_KEPT_AFTER_END.as_millis()).unwrap_or(i64::MAX);
         let before = WallTime(self.now().0.saturating_sub(kept_ms));
@@ -313,6 +317,14 @@ impl Hub {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "keys of past meetings were destroyed"),
             Err(error) => tracing::error!(error = chain(&error), "keys could not be destroyed"),
+        }
+        let destroyed = self
+            .store
+            .destroy_portraits(self.now(), PORTRAITS_DESTROYED_AT_ONCE);
+        match destroyed {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "portraits were destroyed whose date had come"),
+            Err(error) => tracing::error!(error = chain(&error), "portraits were not destroyed"),
         }
         self.forget_contents();
     }

@@ -10,8 +10,8 @@ mod record;
 mod webhook;
 
 pub use city::{
-    Change, Enrolment, Organisation, Origin, Page, Person, PersonDetails, Quality, Reference,
-    ReferenceTemplate, Room,
+    Change, Enrolment, Organisation, Origin, Page, Person, PersonDetails, PortraitKeeping, Quality,
+    Reference, ReferenceTemplate, Room,
 };
 pub use device::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Device, DeviceCertificate, DeviceKeys,

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use imaging::{DecodeError, DecodeLimits};
-use inference::portrait::{self, Reference};
+use inference::portrait;
 use inference::{Comparer, Detector, DetectorConfig, InferenceError, Runtime};
 use models::{Manifest, ManifestError, ModelError};
+use vocabulary::{FeatureSpace, Template};
 
 /// Where the models are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,9 @@ pub struct ModelPaths {
     pub runtime: PathBuf,
     /// The detector's id in the manifest.
     pub detector: String,
-    /// The comparer's id in the manifest. Devices only compare in its feature space.
-    pub comparer: String,
+    /// The comparers' ids in the manifest, the newest last: a reference is made by each. Devices
+    /// only compare in the feature space of their own.
+    pub comparers: Vec<String>,
 }
 
 /// Why the models cannot be used.
@@ -36,6 +38,9 @@ pub enum ModelsError {
     /// The runtime or a network does not work.
     #[error("inference does not work")]
     Inference(#[from] InferenceError),
+    /// No comparer is named.
+    #[error("no comparer is named; name one by its id in the list of models")]
+    NoComparer,
     /// A model is one for something else.
     #[error("model `{id}` is no {task}")]
     WrongTask {
@@ -58,11 +63,22 @@ pub(crate) enum PortraitError {
 }
 
 /// The networks. One portrait is looked at at a time: more threads were never faster.
-pub(crate) struct Portraits(Mutex<Networks>);
+pub(crate) struct Portraits {
+    networks: Mutex<Networks>,
+    spaces: Vec<FeatureSpace>,
+}
 
 struct Networks {
     detector: Detector,
-    comparer: Comparer,
+    comparers: Vec<Comparer>,
+}
+
+/// What a portrait gives: a template by each comparer, the newest last.
+pub(crate) struct Made {
+    /// The templates, at least one.
+    pub templates: Vec<Template>,
+    /// How good the picture was.
+    pub quality: biometrics::Quality,
 }
 
 impl Portraits {
@@ -73,7 +89,6 @@ impl Portraits {
     pub fn load(paths: &ModelPaths) -> Result<Self, ModelsError> {
         let manifest = Manifest::load(&paths.manifest)?;
         let detector_model = manifest.model(&paths.detector)?;
-        let comparer_model = manifest.model(&paths.comparer)?;
         let wrong = |id: &str, task| ModelsError::WrongTask {
             id: id.to_owned(),
             task,
@@ -81,31 +96,64 @@ impl Portraits {
         let numbers = detector_model
             .detector()
             .ok_or_else(|| wrong(&detector_model.id, "detector"))?;
-        if comparer_model.comparer().is_none() {
-            return Err(wrong(&comparer_model.id, "comparer"));
+        if paths.comparers.is_empty() {
+            return Err(ModelsError::NoComparer);
+        }
+        let mut files = Vec::new();
+        for id in &paths.comparers {
+            let model = manifest.model(id)?;
+            if model.comparer().is_none() {
+                return Err(wrong(&model.id, "comparer"));
+            }
+            files.push((
+                model,
+                models::store::open_verified(&paths.directory, model)?,
+            ));
         }
         let detector_file = models::store::open_verified(&paths.directory, detector_model)?;
-        let comparer_file = models::store::open_verified(&paths.directory, comparer_model)?;
         let runtime = Runtime::load(&paths.runtime)?;
         let config = DetectorConfig {
             nms_iou: numbers.overlap_max,
             ..DetectorConfig::default()
         };
-        Ok(Self(Mutex::new(Networks {
-            detector: Detector::new(&runtime, detector_model, &detector_file, config)?,
-            comparer: Comparer::new(&runtime, comparer_model, &comparer_file)?,
-        })))
+        let comparers = files
+            .iter()
+            .map(|(model, file)| Comparer::new(&runtime, model, file))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            spaces: comparers.iter().map(|one| one.space().clone()).collect(),
+            networks: Mutex::new(Networks {
+                detector: Detector::new(&runtime, detector_model, &detector_file, config)?,
+                comparers,
+            }),
+        })
     }
 
-    /// Makes a reference of a picture that shows one good face.
+    /// The feature spaces that references are made in, the newest last; at least one.
+    pub fn spaces(&self) -> &[FeatureSpace] {
+        &self.spaces
+    }
+
+    /// Makes a template by each comparer of a picture that shows one good face.
     ///
     /// # Errors
     /// [`PortraitError`] says what is wrong with the picture and what to send instead.
-    pub fn reference(&self, bytes: &[u8]) -> Result<Reference, PortraitError> {
+    pub fn reference(&self, bytes: &[u8]) -> Result<Made, PortraitError> {
         let picture = imaging::decode(bytes, DecodeLimits::default())?.picture;
         // Whatever a panic left in the networks is overwritten by the next picture.
-        let mut networks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Networks { detector, comparer } = &mut *networks;
-        Ok(portrait::reference(detector, comparer, &picture)?)
+        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Networks {
+            detector,
+            comparers,
+        } = &mut *networks;
+        let mut templates = Vec::with_capacity(comparers.len());
+        let mut quality = None;
+        for comparer in comparers {
+            let made = portrait::reference(detector, comparer, &picture)?;
+            quality = Some(made.quality);
+            templates.push(made.template);
+        }
+        let quality = quality.expect("there is at least one comparer");
+        Ok(Made { templates, quality })
     }
 }

@@ -188,7 +188,7 @@ fn people(hub: &Hub, organisation: &OrganisationId) -> Result<Vec<PersonId>, San
             let content: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             let new = NewReference {
                 id: &ReferenceId::new("mau")?,
-                template: &Template::normalise(space.clone(), &values)?,
+                templates: &[Template::normalise(space.clone(), &values)?],
                 origin: Origin::Template,
                 quality: None,
                 content: &content,

@@ -12,7 +12,8 @@ pub mod sqlite;
 
 use seal::SealedDocument;
 use vocabulary::{
-    DeviceId, Epoch, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId, WallTime,
+    DeviceId, Epoch, FeatureSpace, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId,
+    WallTime,
 };
 
 pub use error::{Conflict, Missing, Source, StoreError};
@@ -21,7 +22,7 @@ pub use sealing::{Copying, HUB_DEVICE, KeyStoreSealing, Sealing};
 /// What a store holds at most; as the API has it.
 pub use wire::limits::{
     ASIDE_BYTES_MAX, ASIDE_ROW_BYTES, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX, FOLLOWS_AFTER_END,
-    OFFERS_BYTES_MAX, OFFERS_MAX, ORGANISATIONS_MAX, PEOPLE_MAX, ROLL_RECORDS_MAX, ROOMS_MAX,
+    OFFERS_BYTES_MAX, OFFERS_MAX, ORGANISATIONS_MAX, PEOPLE_MAX, PORTRAITS_BYTES_MAX, ROLL_RECORDS_MAX, ROOMS_MAX,
     WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
 };
 
@@ -30,7 +31,7 @@ use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Cursor, Device, DeviceCertificate,
     DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health, Ingested,
     InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan, MeetingQuery,
-    MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person, PersonDetails,
+    MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person, PersonDetails, PortraitKeeping,
     Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash,
     StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
 };
@@ -154,10 +155,11 @@ pub trait Store: Send + Sync {
         opaque: &[PersonId],
     ) -> Result<Vec<(PersonId, PersonId)>, StoreError>;
 
-    /// Keeps a reference of a person in all spaces that it comes in, in place of an earlier one of
-    /// the same id, and copies it under the key of every planned meeting whose roster calls the
-    /// person by face and that ended at most [`FOLLOWS_AFTER_END`] ago; their generation grows.
-    /// See [`Sealing`] for how the copies are made.
+    /// Keeps a reference of a person in all spaces that it comes in, beside those in which the same
+    /// one is there already and in place of another one of the same id, with its portrait where the
+    /// organisation keeps them; and copies it under the key of every planned meeting whose roster
+    /// calls the person by face and that ended at most [`FOLLOWS_AFTER_END`] ago; their generation
+    /// grows. See [`Sealing`] for how the copies are made.
     ///
     /// # Errors
     /// [`StoreError::Missing`] for the person; [`StoreError::TooMany`] beyond
@@ -171,8 +173,59 @@ pub trait Store: Send + Sync {
         now: WallTime,
     ) -> Result<Change, StoreError>;
 
-    /// Takes a reference away in all spaces, and its copies from *every* meeting; the generation
-    /// of these grows. Also a success when there is no such person or reference.
+    /// The feature spaces in which an organisation's people have references, with how many people
+    /// have one; in order of space.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn reference_spaces(
+        &self,
+        organisation: &OrganisationId,
+    ) -> Result<Vec<(FeatureSpace, u64)>, StoreError>;
+
+    /// Whether an organisation keeps portraits, and what it has of them. It keeps none unless
+    /// [`Store::set_portrait_days`] said otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the organisation.
+    fn portrait_keeping(
+        &self,
+        organisation: &OrganisationId,
+    ) -> Result<PortraitKeeping, StoreError>;
+
+    /// Lets an organisation keep portraits for so many days from when each was handed in, also
+    /// those that are there already; or, with none, no longer: all of them are destroyed. Answers
+    /// as well how many were destroyed.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the organisation.
+    fn set_portrait_days(
+        &self,
+        organisation: &OrganisationId,
+        days: Option<u32>,
+        now: WallTime,
+    ) -> Result<(Change, u64), StoreError>;
+
+    /// The sealed portrait that a reference was made from, where it is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn portrait(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
+        reference: &ReferenceId,
+        now: WallTime,
+    ) -> Result<Option<SealedDocument>, StoreError>;
+
+    /// Destroys portraits whose date has come, at most `limit` of them, and says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn destroy_portraits(&self, now: WallTime, limit: u32) -> Result<u32, StoreError>;
+
+    /// Takes a reference away in all spaces, its portrait, and its copies from *every* meeting; the
+    /// generation of these grows. Also a success when there is no such person or reference.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be done.

@@ -77,6 +77,9 @@ pub struct Reference {
     /// How good the picture was; none for a template that came ready made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
+    /// Until when the portrait that it was made from is kept, encrypted; none where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portrait_kept_until: Option<Timestamp>,
 }
 
 impl Eq for Reference {}
@@ -87,7 +90,7 @@ impl Eq for Reference {}
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// A portrait that was handed in, and not kept.
+    /// A portrait that was handed in.
     Portrait,
     /// A template that was handed in.
     Template,

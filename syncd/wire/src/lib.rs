@@ -15,6 +15,7 @@ pub mod offer;
 pub mod openapi;
 pub mod operation;
 pub mod packing;
+pub mod plan;
 pub mod problem;
 pub mod roll;
 pub mod scalar;

@@ -177,6 +177,11 @@ limits! {
     PEOPLE_MAX: usize = 1_000_000;
     /// Most references of one person in one feature space that travel to a door.
     REFERENCES_PER_PERSON_MAX: usize = 16;
+    /// Most bytes of portraits that one organisation keeps, sealed: those of some ten thousand
+    /// people.
+    PORTRAITS_BYTES_MAX: u64 = 32 << 30;
+    /// The longest that an organisation may keep portraits, in days: ten years.
+    PORTRAIT_DAYS_MAX: u32 = 3650;
     /// Most bytes of a template that comes ready made: 1024 floats.
     TEMPLATE_BYTES_MAX: usize = 4096;
     /// Most keys of one organisation, and as many of one meeting, whose invitations are valid: the

@@ -14,6 +14,10 @@ pub struct Organisation {
     pub id: Id<OrganisationId>,
     /// Its name.
     pub name: Name,
+    /// For how many days portraits that are handed in are kept, encrypted; none where they are
+    /// not kept at all, which is so unless the hub's operator said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portraits_kept_days: Option<u32>,
 }
 
 /// A room as it is put, under its id in the path.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use crate::operation::{Access, Content, Form, Operation, Query, Scope};
 use crate::problem::{PROBLEM_JSON, Problem};
-use crate::scalar::{Hex16, Id, Timestamp};
+use crate::scalar::{Hex16, Hex32, Id, Timestamp};
 use crate::{BASE, OPERATIONS, VERSION, limits};
 
 /// The media type of tables.
@@ -60,6 +60,7 @@ schemas! {
     PutPerson: crate::enrolment::PutPerson,
     Reference: crate::enrolment::Reference,
     PutTemplate: crate::enrolment::PutTemplate,
+    ModelPlan: crate::plan::ModelPlan,
     PutCitizenCard: crate::enrolment::PutCitizenCard,
     Meetings: crate::meeting::Meetings,
     Meeting: crate::meeting::Meeting,
@@ -356,6 +357,7 @@ fn query_object(query: &Query, generator: &mut SchemaGenerator) -> Value {
             "type": "string", "minLength": 1, "maxLength": limits::CURSOR_BYTES_MAX,
         }),
         Form::Hex16 => reference::<Hex16>(generator),
+        Form::Hex32 => reference::<Hex32>(generator),
     };
     json!({ "name": query.name, "in": "query", "description": query.about, "schema": schema })
 }

@@ -115,6 +115,8 @@ pub enum Form {
     Cursor,
     /// Thirty-two hexadecimal digits.
     Hex16,
+    /// Sixty-four hexadecimal digits.
+    Hex32,
 }
 
 /// One operation.

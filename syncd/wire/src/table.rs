@@ -242,7 +242,13 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PUT",
         path: "/people/{person}/portraits/{reference}",
         access: Access::Key(Scope::EnrolmentsWrite),
-        about: "Enrols a person from a portrait (JPEG, PNG or WebP), which is not kept.",
+        about: "Enrols a person from a portrait (JPEG, PNG or WebP), which is not kept unless the \
+                organisation keeps portraits.",
+        notes: "The hub makes a reference in each feature space that it has a model for, and \
+                answers with the newest. The same portrait again adds those that are missing; \
+                another one takes the place of all. Where the organisation keeps portraits (see \
+                `portraits_kept_days` of the organisation), this one is kept encrypted until the \
+                date that its references then have, and destroyed with them.",
         request: Content::Picture,
         request_bytes_max: PORTRAIT_BYTES_MAX,
         answer: Content::Json("Reference"),
@@ -273,6 +279,31 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::Key(Scope::EnrolmentsWrite),
         about: "Takes a reference away, from all rosters too. A success also when it is not there.",
         status: 204,
+        ..PLAIN
+    },
+    Operation {
+        id: "getModelPlan",
+        path: "/model-plan",
+        access: Access::Key(Scope::PeopleRead),
+        about: "Who must be photographed again before doors may compare by a model.",
+        notes: "Templates are only compared within their own model. Before doors change theirs, \
+                everybody needs a reference made by it: some have one, of some a portrait was kept \
+                of which the hub's operator can make one by a command, the others are to be \
+                photographed. As CSV (UTF-8 with a mark at the beginning of each page) it has the \
+                columns Mã, Họ và tên, Chức danh, Đơn vị, Việc cần làm, Ảnh đã lưu; a cell that \
+                would be a formula begins with an apostrophe.",
+        query: &[
+            Query {
+                name: "model",
+                about: "The digest of the model's published file; without, the newest that this \
+                        hub makes references by.",
+                form: Form::Hex32,
+            },
+            LIMIT,
+            AFTER,
+        ],
+        answer: Content::JsonOrCsv("ModelPlan"),
+        problems: &[P::Unprocessable],
         ..PLAIN
     },
     Operation {

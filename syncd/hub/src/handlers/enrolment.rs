@@ -1,5 +1,5 @@
-//! What people are recognised by: portraits, which are not kept, and templates, which are kept
-//! sealed.
+//! What people are recognised by: portraits, which are not kept unless their organisation says so,
+//! and templates, which are kept sealed.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::convert;
 use crate::enrol::{self, NewReference};
 use crate::hub::Hub;
-use crate::model::{Origin, Person, Quality};
+use crate::model::{Origin, Person};
 use inference::PortraitError as Refusal;
 
 use crate::portrait::PortraitError;
@@ -24,22 +24,11 @@ pub(super) fn portrait(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         Failure::new(ProblemType::NotOffered, detail)
     })?;
     let made = portraits.reference(&call.body).map_err(refused)?;
-    let quality = made.quality;
-    let quality = Quality {
-        face_width_px: quality.face_width_px,
-        eye_distance_px: quality.eye_distance_px,
-        sharpness: quality.sharpness,
-        exposure: quality.exposure,
-        contrast: quality.contrast,
-        yaw_degrees: quality.yaw_degrees,
-        pitch_degrees: quality.pitch_degrees,
-        roll_degrees: quality.roll_degrees,
-    };
     let new = NewReference {
         id: &reference,
-        template: &made.template,
+        templates: &made.templates,
         origin: Origin::Portrait,
-        quality: Some(quality),
+        quality: Some(convert::quality_in(made.quality)),
         content: &call.body,
     };
     keep(hub, call, &person, &new)
@@ -56,7 +45,7 @@ pub(super) fn template(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         .map_err(|why| Failure::new(ProblemType::Unprocessable, format!("`values`: {why}")))?;
     let new = NewReference {
         id: &reference,
-        template: &template,
+        templates: std::slice::from_ref(&template),
         origin: Origin::Template,
         quality: None,
         content: &call.body,
@@ -103,11 +92,10 @@ fn keep(
     let organisation = call.organisation()?;
     enrol::keep(hub, organisation, person, new, call.now)?;
     let person = hub.store.person(organisation, &person.details.id)?;
+    let newest = new.templates.last().map(vocabulary::Template::space);
     let made = person.and_then(|person| {
-        person
-            .references
-            .into_iter()
-            .find(|made| made.id == *new.id && made.space == *new.template.space())
+        let mut made = person.references.into_iter();
+        made.find(|made| made.id == *new.id && Some(&made.space) == newest)
     });
     let made = made.ok_or_else(|| Failure::not_found("reference", new.id))?;
     Reply::json(&convert::reference(made))

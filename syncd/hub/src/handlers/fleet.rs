@@ -116,6 +116,8 @@ fn failed(error: AdminError) -> Failure {
         | AdminError::TokenLasts
         | AdminError::NoScopes
         | AdminError::InvitationKey { .. }
+        | AdminError::PortraitDays(_)
+        | AdminError::NoModels(_)
         | AdminError::Random(_) => Failure::internal("a token", &error),
     }
 }

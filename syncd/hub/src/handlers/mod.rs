@@ -12,6 +12,7 @@ mod live;
 mod meetings;
 mod offers;
 mod people;
+mod plan;
 mod records;
 mod rolls;
 mod rooms;
@@ -61,6 +62,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("putPortrait", enrolment::portrait),
     ("putTemplate", enrolment::template),
     ("deleteReference", enrolment::delete),
+    ("getModelPlan", plan::get),
     ("putCitizenCard", cards::put),
     ("deleteCitizenCard", cards::delete),
     ("listMeetings", meetings::list),

@@ -21,6 +21,7 @@ pub(super) fn organisation(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure
     Reply::json(&api::Organisation {
         id: Id(organisation.id),
         name: name(&organisation.name),
+        portraits_kept_days: hub.store.portrait_keeping(id)?.days,
     })
 }
 

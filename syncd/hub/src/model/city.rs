@@ -1,6 +1,6 @@
 //! Organisations, their rooms and their people, and what people are recognised by.
 
-use seal::SealedTemplate;
+use seal::{SealedDocument, SealedTemplate};
 use vocabulary::{
     Digest, DoorId, FeatureSpace, OrganisationId, PersonId, ReferenceId, RoomId, WallTime,
 };
@@ -85,12 +85,25 @@ pub struct Reference {
     pub quality: Option<Quality>,
     /// When it was made.
     pub made_at: WallTime,
+    /// Until when the portrait that it was made from is kept; none where it is not.
+    pub portrait_until: Option<WallTime>,
+}
+
+/// Whether an organisation keeps portraits, and what it has of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PortraitKeeping {
+    /// For how many days from the day that one is handed in; none when it keeps none.
+    pub days: Option<u32>,
+    /// How many are kept.
+    pub kept: u64,
+    /// Their bytes, sealed.
+    pub bytes: u64,
 }
 
 /// Where a reference comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// A portrait that was handed in, and not kept.
+    /// A portrait that was handed in.
     Portrait,
     /// A template that was handed in.
     Template,
@@ -120,8 +133,8 @@ pub struct Quality {
 /// A reference as it is put: one picture or template, in one or several feature spaces.
 #[derive(Debug, Clone)]
 pub struct Enrolment {
-    /// Which of the person's references; the caller's to choose, another one of the same id is
-    /// replaced in all its spaces.
+    /// Which of the person's references; the caller's to choose. The same again in further spaces
+    /// is added to those that are there; another one of the same id takes the place of all.
     pub id: ReferenceId,
     /// Where it comes from.
     pub origin: Origin,
@@ -133,6 +146,8 @@ pub struct Enrolment {
     pub quality: Option<Quality>,
     /// The templates, sealed under the organisation's key for the person's *opaque* id.
     pub templates: Vec<ReferenceTemplate>,
+    /// The portrait that they were made from, sealed likewise, for an organisation that keeps it.
+    pub portrait: Option<SealedDocument>,
 }
 
 /// A sealed template in its feature space.

@@ -14,6 +14,7 @@ mod doors;
 pub(crate) mod fixture;
 mod offers;
 mod people;
+mod portraits;
 mod records;
 mod rolls;
 mod rosters;
@@ -34,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         people::CASES,
         rosters::CASES,
         cards::CASES,
+        portraits::CASES,
         devices::CASES,
         doors::CASES,
         records::CASES,

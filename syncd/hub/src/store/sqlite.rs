@@ -18,6 +18,7 @@ mod notes;
 mod offers;
 mod organisations;
 mod people;
+mod portraits;
 mod records;
 mod references;
 mod revisions;
@@ -33,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use seal::SealedDocument;
 use vocabulary::{
-    DeviceId, Digest, DoorId, Epoch, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId,
+    DeviceId, Digest, DoorId, Epoch, FeatureSpace, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId,
     WallTime,
 };
 
@@ -47,7 +48,7 @@ use crate::model::{
     DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health,
     Ingested, InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan,
     MeetingQuery, MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person,
-    PersonDetails, Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView,
+    PersonDetails, PortraitKeeping, Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView,
     SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId,
     WebhookState,
 };
@@ -303,6 +304,43 @@ impl Store for SqliteStore {
         _now: WallTime,
     ) -> Result<Change, StoreError> {
         self.write(|t| references::delete(t, organisation, person, reference))
+    }
+
+    fn reference_spaces(
+        &self,
+        organisation: &OrganisationId,
+    ) -> Result<Vec<(FeatureSpace, u64)>, StoreError> {
+        self.read(|c| references::spaces(c, organisation))
+    }
+
+    fn portrait_keeping(
+        &self,
+        organisation: &OrganisationId,
+    ) -> Result<PortraitKeeping, StoreError> {
+        self.read(|c| portraits::keeping(c, organisation))
+    }
+
+    fn set_portrait_days(
+        &self,
+        organisation: &OrganisationId,
+        days: Option<u32>,
+        now: WallTime,
+    ) -> Result<(Change, u64), StoreError> {
+        self.write(|t| portraits::set(t, organisation, days, now))
+    }
+
+    fn portrait(
+        &self,
+        organisation: &OrganisationId,
+        person: &PersonId,
+        reference: &ReferenceId,
+        now: WallTime,
+    ) -> Result<Option<SealedDocument>, StoreError> {
+        self.read(|c| portraits::one(c, organisation, person, reference, now))
+    }
+
+    fn destroy_portraits(&self, now: WallTime, limit: u32) -> Result<u32, StoreError> {
+        self.write(|t| portraits::destroy_ended(t, now, limit))
     }
 
     fn put_citizen_card(

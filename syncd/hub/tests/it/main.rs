@@ -16,6 +16,7 @@ mod invitations;
 mod offers;
 mod old_clients;
 mod peers;
+mod plan;
 mod portraits;
 mod town;
 mod webhooks;

@@ -181,6 +181,31 @@ impl City {
         way: f32,
         now: WallTime,
     ) -> Result<Change, StoreError> {
+        let enrolment = Enrolment {
+            id: reference(which),
+            origin: Origin::Template,
+            content: record::digest(&way.to_le_bytes()),
+            quality: None,
+            templates: vec![self.sealed_face(id, which, space, way)],
+            portrait: None,
+        };
+        self.store.put_reference(
+            &self.organisation,
+            &person(id),
+            &enrolment,
+            &self.sealing,
+            now,
+        )
+    }
+
+    /// A template of a person, sealed under the organisation's key.
+    pub(super) fn sealed_face(
+        &self,
+        id: &str,
+        which: &str,
+        space: &FeatureSpace,
+        way: f32,
+    ) -> ReferenceTemplate {
         let found = self.store.person(&self.organisation, &person(id));
         let opaque = found.unwrap().unwrap().opaque;
         let scope = seal::Scope {
@@ -198,23 +223,10 @@ impl City {
             space,
         };
         let template = template(space, way);
-        let enrolment = Enrolment {
-            id: reference(which),
-            origin: Origin::Template,
-            content: record::digest(&way.to_le_bytes()),
-            quality: None,
-            templates: vec![ReferenceTemplate {
-                space: space.clone(),
-                sealed: seal_template(&key, &binding, &template).unwrap(),
-            }],
-        };
-        self.store.put_reference(
-            &self.organisation,
-            &person(id),
-            &enrolment,
-            &self.sealing,
-            now,
-        )
+        ReferenceTemplate {
+            space: space.clone(),
+            sealed: seal_template(&key, &binding, &template).unwrap(),
+        }
     }
 
     pub(super) fn put_meeting(&self, plan: &MeetingPlan) -> (Change, Meeting) {

@@ -8,7 +8,7 @@ use wire::limits::REFERENCES_PER_PERSON_MAX;
 
 use super::convert::{self, Numbered};
 use super::meetings::{self, MeetingRow};
-use super::{organisations, people};
+use super::{organisations, people, portraits};
 use crate::model::{Change, Enrolment, MeetingReference, MeetingState, Origin, Reference};
 use crate::store::{Sealing, StoreError};
 
@@ -20,8 +20,10 @@ pub(super) fn of_person(c: &Connection, person: i64) -> Result<Vec<Reference>, S
     let mut rows = statement.query([person])?;
     let mut references = Vec::new();
     while let Some(row) = rows.next()? {
+        let id = convert::id(row, 0, "reference.id")?;
         references.push(Reference {
-            id: convert::id(row, 0, "reference.id")?,
+            portrait_until: portraits::kept_until(c, person, &id)?,
+            id,
             space: convert::space(row, 1, "reference.space")?,
             origin: Origin::read(row, 3, "reference.origin")?,
             quality: convert::quality(row, 4, "reference.quality")?,
@@ -29,6 +31,29 @@ pub(super) fn of_person(c: &Connection, person: i64) -> Result<Vec<Reference>, S
         });
     }
     Ok(references)
+}
+
+/// The spaces in which people of an organisation have references, and how many have one.
+pub(super) fn spaces(
+    c: &Connection,
+    organisation: &OrganisationId,
+) -> Result<Vec<(FeatureSpace, u64)>, StoreError> {
+    let Some(organisation) = organisations::find(c, organisation)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = c.prepare_cached(
+        "SELECT r.space, r.model, count(DISTINCT r.person)
+         FROM reference r JOIN person p ON p.number = r.person
+         WHERE p.organisation = ?1 GROUP BY r.space, r.model ORDER BY r.space, r.model",
+    )?;
+    let mut rows = statement.query([organisation])?;
+    let mut spaces = Vec::new();
+    while let Some(row) = rows.next()? {
+        let people: i64 = row.get(2)?;
+        let space = convert::space(row, 0, "reference.space")?;
+        spaces.push((space, people.unsigned_abs()));
+    }
+    Ok(spaces)
 }
 
 pub(super) fn put(
@@ -39,13 +64,23 @@ pub(super) fn put(
     sealing: &dyn Sealing,
     now: WallTime,
 ) -> Result<Change, StoreError> {
-    let organisation_number = organisations::number(c, organisation)?;
-    let person = people::number(c, organisation_number, person)?;
+    let number = organisations::number(c, organisation)?;
+    let person = people::number(c, number, person)?;
     let found = found_as(c, person, enrolment)?;
-    if found == Change::Same {
-        return Ok(Change::Same);
-    }
-    let mut concerned = take_away(c, person, &enrolment.id)?;
+    let mut concerned = match found {
+        Found::Another => take_away(c, person, &enrolment.id)?,
+        Found::Nothing | Found::Lacking | Found::Whole => BTreeSet::new(),
+    };
+    let kept = match &enrolment.portrait {
+        None => Change::Same,
+        Some(sealed) => portraits::keep(c, number, person, &enrolment.id, sealed, now)?,
+    };
+    let change = match found {
+        // Doors see no portrait: no generation grows.
+        Found::Whole => return Ok(kept),
+        Found::Nothing => Change::Made,
+        Found::Lacking | Found::Another => Change::Changed,
+    };
     for template in &enrolment.templates {
         insert(c, person, enrolment, template, now)?;
     }
@@ -69,11 +104,23 @@ pub(super) fn put(
             copy(c, organisation, &row, sealing, Some(person))?;
         }
     }
-    Ok(found)
+    Ok(change)
 }
 
-/// What putting a reference would do.
-fn found_as(c: &Connection, person: i64, enrolment: &Enrolment) -> Result<Change, StoreError> {
+/// What is there of a reference that is put.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Nothing of its id.
+    Nothing,
+    /// The same one, in other feature spaces too or only.
+    Lacking,
+    /// The same one, in all the spaces that it comes in.
+    Whole,
+    /// Another one of its id.
+    Another,
+}
+
+fn found_as(c: &Connection, person: i64, enrolment: &Enrolment) -> Result<Found, StoreError> {
     let mut statement = c.prepare_cached(
         "SELECT space, model, content, origin FROM reference WHERE person = ?1 AND id = ?2",
     )?;
@@ -91,12 +138,14 @@ fn found_as(c: &Connection, person: i64, enrolment: &Enrolment) -> Result<Change
         .iter()
         .map(|template| template.space.clone())
         .collect();
-    Ok(if spaces.is_empty() && !wanted.is_empty() {
-        Change::Made
-    } else if same && spaces == wanted {
-        Change::Same
+    Ok(if spaces.is_empty() {
+        Found::Nothing
+    } else if !same {
+        Found::Another
+    } else if wanted.is_subset(&spaces) {
+        Found::Whole
     } else {
-        Change::Changed
+        Found::Lacking
     })
 }
 
@@ -108,7 +157,7 @@ fn insert(
     now: WallTime,
 ) -> Result<(), StoreError> {
     c.prepare_cached(
-        "INSERT OR REPLACE INTO reference
+        "INSERT OR IGNORE INTO reference
          (person, id, space, model, origin, content, made_ms, quality, sealed)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
@@ -165,7 +214,7 @@ pub(super) fn delete(
     Ok(Change::Changed)
 }
 
-/// Takes a reference and all copies of it away; says which meetings had one.
+/// Takes a reference, its portrait and all copies of it away; says which meetings had one.
 fn take_away(
     c: &Connection,
     person: i64,
@@ -182,6 +231,7 @@ fn take_away(
         .execute(of)?;
     c.prepare_cached("DELETE FROM reference WHERE person = ?1 AND id = ?2")?
         .execute(of)?;
+    portraits::destroy(c, person, reference)?;
     Ok(meetings)
 }
 

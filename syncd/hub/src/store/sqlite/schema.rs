@@ -5,7 +5,7 @@
 //! spaces between, which no id has.
 
 /// The steps; the file's `user_version` counts those done.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS, CITIZEN_CARDS, OFFERS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS, CITIZEN_CARDS, OFFERS, PORTRAITS];
 
 /// What devices are offered; contents are files that the digests name.
 const OFFERS: &str = "
@@ -45,6 +45,20 @@ CREATE TABLE webhook (
     leased_ms INTEGER,
     PRIMARY KEY (organisation, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Portraits of organisations that keep them, sealed, each to a date.
+const PORTRAITS: &str = "
+ALTER TABLE organisation ADD COLUMN portrait_days INTEGER;
+CREATE TABLE portrait (
+    person INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    made_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    PRIMARY KEY (person, id)
+) STRICT;
+CREATE INDEX portrait_by_end ON portrait (until_ms);
 ";
 
 /// Sealed numbers of citizen cards, and keyed hashes of them at meetings.
