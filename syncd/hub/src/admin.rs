@@ -7,8 +7,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use vocabulary::{
-    DeviceId, Digest, DoorId, FeatureSpace, MeetingId, OrganisationId, PersonId, ReferenceId,
-    RoomId, WallTime,
+    DeviceId, DoorId, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId, WallTime,
 };
 use wire::Scope;
 use wire::limits::{
@@ -25,7 +24,7 @@ use crate::model::{
     Offer, OfferId, Organisation, Origin, Page, Person, PortraitKeeping, Room,
 };
 use crate::offers::ContentError;
-use crate::plan::{self, Counts, Row, Step};
+use crate::plan::{self, Counts, Model, Row, Step};
 use crate::secret;
 use crate::store::{Missing, StoreError};
 
@@ -533,6 +532,8 @@ pub fn withdraw_offer(
     let change = hub.store.delete_offer(organisation, id)?;
     hub.forget_contents();
     Ok(change)
+}
+
 /// Whether an organisation keeps portraits, and what it has of them.
 ///
 /// # Errors
@@ -565,10 +566,10 @@ pub fn keep_portraits(
 ///
 /// # Errors
 /// [`AdminError::NoModels`].
-pub fn own_model(hub: &Hub) -> Result<Digest, AdminError> {
+pub fn own_model(hub: &Hub) -> Result<Model, AdminError> {
     let own = hub.portraits.as_ref();
     let own = own.map_err(|why| AdminError::NoModels(why.clone()))?;
-    let newest = own.spaces().last().map(FeatureSpace::digest);
+    let newest = own.spaces().last().cloned().map(Model::Of);
     newest.ok_or_else(|| AdminError::NoModels("there is no comparer".to_owned()))
 }
 
@@ -580,7 +581,7 @@ pub fn own_model(hub: &Hub) -> Result<Digest, AdminError> {
 pub fn model_plan(
     hub: &Hub,
     organisation: &OrganisationId,
-    model: Digest,
+    model: &Model,
     mut tell: impl FnMut(&[Row]),
 ) -> Result<Counts, AdminError> {
     let mut counts = Counts::default();
@@ -615,7 +616,7 @@ pub fn remake_references(hub: &Hub, organisation: &OrganisationId) -> Result<Rem
     let mut remade = Remade::default();
     each_page(hub, organisation, |people| {
         for person in people {
-            let Step::FromPortrait(portraits) = plan::step(&person, model) else {
+            let Step::FromPortrait(portraits) = plan::step(&person, &model) else {
                 continue;
             };
             for reference in portraits {

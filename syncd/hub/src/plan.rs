@@ -3,9 +3,36 @@
 //! Pure: people in, a state for each out.
 
 use ::sheet::guard_formula;
-use vocabulary::{Digest, PersonId, ReferenceId};
+use vocabulary::{Digest, FeatureSpace, PersonId, ReferenceId};
 
 use crate::model::Person;
+
+/// Which model comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Model {
+    /// The one of this feature space.
+    Of(FeatureSpace),
+    /// The one whose published file has this digest, whatever it is called.
+    Named(Digest),
+}
+
+impl Model {
+    /// The digest of its published file.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Of(space) => space.digest(),
+            Self::Named(digest) => *digest,
+        }
+    }
+
+    fn compares_in(&self, space: &FeatureSpace) -> bool {
+        match self {
+            Self::Of(own) => own == space,
+            Self::Named(digest) => space.digest() == *digest,
+        }
+    }
+}
 
 /// What a person needs before a door may compare in a feature space.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +47,10 @@ pub enum Step {
     NeverEnrolled,
 }
 
-/// What a person needs before a door may compare by a model, by its digest.
+/// What a person needs before a door may compare by a model.
 #[must_use]
-pub fn step(person: &Person, model: Digest) -> Step {
-    let there = |reference: &crate::model::Reference| reference.space.digest() == model;
+pub fn step(person: &Person, model: &Model) -> Step {
+    let there = |reference: &crate::model::Reference| model.compares_in(&reference.space);
     if person.references.iter().any(there) {
         return Step::Ready;
     }
@@ -86,7 +113,7 @@ pub struct Row {
 impl Row {
     /// The row of a person.
     #[must_use]
-    pub fn of(person: Person, model: Digest) -> Self {
+    pub fn of(person: Person, model: &Model) -> Self {
         Self {
             step: step(&person, model),
             person: person.details.id,
@@ -139,7 +166,7 @@ const HEADER: [&str; 6] = [
 
 #[cfg(test)]
 mod tests {
-    use vocabulary::{FeatureSpace, WallTime};
+    use vocabulary::WallTime;
 
     use super::*;
     use crate::model::{Origin, PersonDetails, Reference};
@@ -172,8 +199,15 @@ mod tests {
     #[test]
     fn each_person_needs_one_thing() {
         let check = |references: &[(&str, u8, bool)], expect: Step| {
-            let found = step(&person(references), Digest([2; 32]));
-            assert_eq!(found, expect, "{references:?}");
+            let digest = Digest([2; 32]);
+            let space = FeatureSpace::new("mau", digest);
+            for model in [Model::Named(digest), Model::Of(space)] {
+                let found = step(&person(references), &model);
+                assert_eq!(found, expect, "{references:?}");
+                assert_eq!(model.digest(), digest);
+            }
+            let other = Model::Of(FeatureSpace::new("khac", digest));
+            assert_ne!(step(&person(references), &other), Step::Ready);
         };
         let from = |ids: &[&str]| {
             Step::FromPortrait(ids.iter().map(|id| ReferenceId::new(id).unwrap()).collect())
@@ -193,7 +227,7 @@ mod tests {
     fn the_sheet_is_vietnamese_and_no_cell_is_a_formula() {
         let mut somebody = person(&[("r1", 1, false)]);
         somebody.details.name = "=HYPERLINK(1)".to_owned();
-        let rows = [Row::of(somebody, Digest([2; 32]))];
+        let rows = [Row::of(somebody, &Model::Named(Digest([2; 32])))];
         let expect = "Mã,Họ và tên,Chức danh,Đơn vị,Việc cần làm,Ảnh đã lưu\n\
                       a1,'=HYPERLINK(1),,,Chụp lại ảnh,\n";
         assert_eq!(sheet(&rows, true).unwrap(), expect);

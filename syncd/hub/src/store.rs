@@ -22,8 +22,8 @@ pub use sealing::{Copying, HUB_DEVICE, KeyStoreSealing, Sealing};
 /// What a store holds at most; as the API has it.
 pub use wire::limits::{
     ASIDE_BYTES_MAX, ASIDE_ROW_BYTES, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX, FOLLOWS_AFTER_END,
-    OFFERS_BYTES_MAX, OFFERS_MAX, ORGANISATIONS_MAX, PEOPLE_MAX, PORTRAITS_BYTES_MAX, ROLL_RECORDS_MAX, ROOMS_MAX,
-    WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
+    OFFERS_BYTES_MAX, OFFERS_MAX, ORGANISATIONS_MAX, PEOPLE_MAX, PORTRAITS_BYTES_MAX,
+    ROLL_RECORDS_MAX, ROOMS_MAX, WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
 };
 
 use crate::ingest::Batch;
@@ -31,9 +31,10 @@ use crate::model::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Cursor, Device, DeviceCertificate,
     DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health, Ingested,
     InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan, MeetingQuery,
-    MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person, PersonDetails, PortraitKeeping,
-    Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView, SecretHash,
-    StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId, WebhookState,
+    MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person, PersonDetails,
+    PortraitKeeping, Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView,
+    SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId,
+    WebhookState,
 };
 
 /// Whatever keeps what the hub knows. Shared by all threads; callers in async code call it from

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use clap::Subcommand;
 use hub::admin::{self, Remade};
-use hub::{Hub, ModelPaths, plan};
+use hub::plan::{self, Model};
+use hub::{Hub, ModelPaths};
 use vocabulary::{MeetingId, OrganisationId};
 
 use super::{ModelArgs, read};
@@ -190,12 +191,12 @@ fn model_plan(
     csv: bool,
 ) -> anyhow::Result<()> {
     let model = match maybe::<wire::Hex32>(model)? {
-        Some(model) => model.into(),
+        Some(model) => Model::Named(model.into()),
         None => admin::own_model(hub)?,
     };
     let mut first = true;
     let mut failed = None;
-    let counts = admin::model_plan(hub, organisation, model, |rows| {
+    let counts = admin::model_plan(hub, organisation, &model, |rows| {
         if csv {
             match plan::sheet(rows, first) {
                 Ok(text) if first => print!("\u{feff}{text}"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vocabulary::{Digest, PersonId};
+use vocabulary::PersonId;
 use wire::plan as api;
 use wire::problem::ProblemType;
 use wire::{Hex32, Id};
@@ -10,7 +10,7 @@ use wire::{Hex32, Id};
 use crate::call::{Call, Format, cursor};
 use crate::convert;
 use crate::hub::Hub;
-use crate::plan::{self, Row, Step};
+use crate::plan::{self, Model, Row, Step};
 use crate::reply::{Failure, Reply};
 
 /// The word in cursors of this list.
@@ -35,12 +35,12 @@ pub(super) fn get(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     let rows: Vec<Row> = page
         .items
         .into_iter()
-        .map(|person| Row::of(person, model))
+        .map(|person| Row::of(person, &model))
         .collect();
     let reply = match call.answer {
         Format::Csv => Reply::of("text/csv; charset=utf-8", csv(&rows)?),
         Format::Main => Reply::json(&api::ModelPlan {
-            model: model.into(),
+            model: model.digest().into(),
             spaces: spaces(hub, call)?,
             people: rows.into_iter().map(row_out).collect(),
             next: next.clone(),
@@ -53,16 +53,16 @@ pub(super) fn get(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
 }
 
 /// Which model the plan is for: the one that is named, or the newest that this hub has.
-fn model(hub: &Hub, call: &Call) -> Result<Digest, Failure> {
+fn model(hub: &Hub, call: &Call) -> Result<Model, Failure> {
     if let Some(named) = call.text("model") {
         let model: Hex32 = named
             .parse()
             .map_err(|error| Failure::malformed(format!("`model` in the query: {error}")))?;
-        return Ok(model.into());
+        return Ok(Model::Named(model.into()));
     }
     let own = hub.portraits.as_ref().ok();
     let newest = own.and_then(|portraits| portraits.spaces().last());
-    newest.map(|space| space.digest()).ok_or_else(|| {
+    newest.cloned().map(Model::Of).ok_or_else(|| {
         Failure::new(
             ProblemType::Unprocessable,
             "this hub has no model of its own; name one by `model`, the digest of its file",

@@ -34,8 +34,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use seal::SealedDocument;
 use vocabulary::{
-    DeviceId, Digest, DoorId, Epoch, FeatureSpace, MeetingId, OrganisationId, PersonId, ReferenceId, RoomId,
-    WallTime,
+    DeviceId, Digest, DoorId, Epoch, FeatureSpace, MeetingId, OrganisationId, PersonId,
+    ReferenceId, RoomId, WallTime,
 };
 
 pub use backup::restore;
@@ -48,9 +48,9 @@ use crate::model::{
     DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health,
     Ingested, InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan,
     MeetingQuery, MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person,
-    PersonDetails, PortraitKeeping, Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView,
-    SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId,
-    WebhookState,
+    PersonDetails, PortraitKeeping, Position, RecordPage, RevisionInputs, Room, RosterSnapshot,
+    RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook,
+    WebhookId, WebhookState,
 };
 
 /// The name of the store's file in a hub's directory.

@@ -463,10 +463,12 @@ async fn everything(cast: &Cast, rows: &[&Row]) -> BTreeMap<String, String> {
         .filter(|row| row.method == "GET" && row.id != "followRecords")
     {
         let answer = cast.send(row, &plain, Some(&cast.all)).await;
-        let text = answer.text().await.unwrap();
-        // A calendar says when it was written.
-        let lines = text.lines().filter(|line| !line.starts_with("DTSTAMP"));
-        all.insert(row.id.clone(), lines.collect());
+        // A refusal has its request's id, and a calendar the time when it was written.
+        if answer.status().is_success() {
+            let text = answer.text().await.unwrap();
+            let lines = text.lines().filter(|line| !line.starts_with("DTSTAMP"));
+            all.insert(row.id.clone(), lines.collect::<Vec<_>>().join("\n"));
+        }
     }
     all
 }

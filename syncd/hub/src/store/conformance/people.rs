@@ -188,7 +188,7 @@ fn references(store: Arc<dyn Store>) {
             ("r2".to_owned(), one.clone())
         ]
     );
-    assert_eq!(city.face("CB-1", "r1", &two, 0.5), Change::Changed);
+    assert_eq!(city.face("CB-1", "r1", &two, 0.6), Change::Changed);
     assert_eq!(ids(), [("r1".to_owned(), two), ("r2".to_owned(), one)]);
     let delete = |id: &str, which: &str| {
         city.store

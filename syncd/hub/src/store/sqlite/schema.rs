@@ -5,7 +5,14 @@
 //! spaces between, which no id has.
 
 /// The steps; the file's `user_version` counts those done.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, WEBHOOKS, INVITATION_KEYS, CITIZEN_CARDS, OFFERS, PORTRAITS];
+pub(super) const MIGRATIONS: &[&str] = &[
+    FIRST,
+    WEBHOOKS,
+    INVITATION_KEYS,
+    CITIZEN_CARDS,
+    OFFERS,
+    PORTRAITS,
+];
 
 /// What devices are offered; contents are files that the digests name.
 const OFFERS: &str = "
