@@ -597,7 +597,9 @@ pub trait Store: Send + Sync {
         now: WallTime,
     ) -> Result<DeviceRosterAnswer, StoreError>;
 
-    /// How far a device's records of an epoch are here.
+    /// How far a device's records of an epoch are here. It names the last one's digest only where
+    /// every record up to it is held: a device that finds its own digest there takes all of its own
+    /// to be here, and where one was kept aside or lost another copy's may follow it.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.

@@ -325,8 +325,9 @@ pub struct Position {
     /// the next number changes nothing and is answered with this: go on from there.
     pub committed_through: u64,
     /// The digest of the record that is held under that number; none where that one is kept aside
-    /// or lost. A device whose own record there has another digest is not the only one with this
-    /// ledger, and sends all of it again.
+    /// or lost, and in the answer to `getPosition` also where any before it is. A device whose own
+    /// record there has another digest is not the only one with this ledger, and sends all of it
+    /// again; so does one that is answered none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Hex32>,
 }

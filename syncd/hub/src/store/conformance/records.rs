@@ -115,12 +115,20 @@ fn holes(store: Arc<dyn Store>) {
     assert_eq!(notes(&city), lost);
     city.store.ingest(&ledger.device, &gone, START).unwrap();
     assert_eq!(notes(&city), lost, "noted once");
+    let position = || city.store.position(&ledger.device, &ledger.epoch).unwrap();
+    assert_eq!(
+        (position().committed_through, position().digest),
+        (Sequence(9), None),
+        "a digest says that all before it is here"
+    );
     let found = send(&city, &ledger, 3, 5);
     assert_eq!(
         found.accepted.map(|(from, to)| to.0 - from.0),
         Some(2),
         "found after all"
     );
+    let last = record::digest(&ledger.records[8]);
+    assert_eq!(position().digest, Some(last));
     let mut untouched = Ledger::with_faults("kiosk-1", 2, 9);
     untouched.records.truncate(9);
     let mut late = untouched.batch(5, 9);

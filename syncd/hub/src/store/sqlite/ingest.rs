@@ -86,7 +86,10 @@ pub(super) fn position(
     let found = find_epoch(c, row.number, epoch)?;
     let (through, digest) = match found {
         None => (0, None),
-        Some(row) => (row.through, held_digest(c, row.number, row.through)?),
+        Some(row) if holds_all(c, row.number, row.through)? => {
+            (row.through, held_digest(c, row.number, row.through)?)
+        }
+        Some(row) => (row.through, None),
     };
     Ok(Position {
         epoch,
@@ -235,6 +238,17 @@ fn aside(
         aside.insert((sequence, digest), why);
     }
     Ok(aside)
+}
+
+/// Whether every record of an epoch up to a number is held, and so is one chain: what is held next
+/// to each other was found to follow.
+fn holds_all(c: &Connection, epoch: i64, through: u64) -> Result<bool, StoreError> {
+    let held: i64 = c
+        .prepare_cached(
+            "SELECT count(*) FROM record WHERE epoch = ?1 AND sequence BETWEEN 1 AND ?2",
+        )?
+        .query_row(params![epoch, signed(through)], |row| row.get(0))?;
+    Ok(u64::try_from(held) == Ok(through))
 }
 
 fn held_digest(c: &Connection, epoch: i64, sequence: u64) -> Result<Option<Digest>, StoreError> {
