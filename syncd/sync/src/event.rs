@@ -120,6 +120,12 @@ pub enum Command {
     Show(Status),
 }
 
+impl From<Request> for Command {
+    fn from(request: Request) -> Self {
+        Self::Send(request)
+    }
+}
+
 /// What was found in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerOutcome {

@@ -15,7 +15,7 @@ use wire::scalar::Hex32;
 
 use crate::backoff::Chance;
 use crate::call::{Call, Request, RequestId};
-use crate::event::{Command, Now};
+use crate::event::Now;
 use crate::fate::{Answer, Fate, HttpAnswer, classify};
 use crate::machine::STOPPED_ASK_EVERY;
 use crate::setback::{ANSWER_WAIT_MAX, Failures, Setback, Turn, Upshot};
@@ -79,6 +79,14 @@ pub enum OfferCommand {
     /// A content is no longer offered: take away whatever there is of it.
     Forget(Hex32),
 }
+
+impl From<Request> for OfferCommand {
+    fn from(request: Request) -> Self {
+        Self::Send(request)
+    }
+}
+
+type OfferTurn<'a> = Turn<'a, OfferCommand>;
 
 /// How far this device is with what it is offered.
 #[derive(Debug)]
@@ -146,26 +154,21 @@ impl Offers {
     /// Takes an event and appends what is to be done, in order.
     pub fn handle(&mut self, now: Now, event: OfferEvent, out: &mut Vec<OfferCommand>) {
         let mut chance = std::mem::replace(&mut self.chance, Chance::new(0));
-        let (mut last_id, mut commands) = (self.last_id, Vec::new());
+        let mut last_id = self.last_id;
         let mut turn = Turn {
             now,
-            out: &mut commands,
+            out,
             last_id: &mut last_id,
             chance: &mut chance,
         };
         match event {
             OfferEvent::Tick => {}
-            OfferEvent::Answered { id, answer } => self.answered(id, &answer, &mut turn, out),
+            OfferEvent::Answered { id, answer } => self.answered(id, &answer, &mut turn),
             OfferEvent::Kept { sha256, kept } => self.kept(sha256, kept, &mut turn),
         }
         self.step(&mut turn);
         self.chance = chance;
         self.last_id = last_id;
-        let sent = commands.into_iter().filter_map(|command| match command {
-            Command::Send(request) => Some(OfferCommand::Send(request)),
-            _ => None,
-        });
-        out.extend(sent);
     }
 
     /// When to call [`Offers::handle`] with [`OfferEvent::Tick`], if nothing else happens before.
@@ -205,7 +208,7 @@ impl Offers {
         self.failures.trouble.as_ref()
     }
 
-    fn step(&mut self, turn: &mut Turn<'_>) {
+    fn step(&mut self, turn: &mut OfferTurn<'_>) {
         match &self.state {
             State::Idle(at) if turn.is_due(*at) => {}
             State::Listing { until, .. }
@@ -267,17 +270,11 @@ impl Offers {
         found.cloned()
     }
 
-    fn answered(
-        &mut self,
-        id: RequestId,
-        answer: &Answer,
-        turn: &mut Turn<'_>,
-        out: &mut Vec<OfferCommand>,
-    ) {
+    fn answered(&mut self, id: RequestId, answer: &Answer, turn: &mut OfferTurn<'_>) {
         match self.state.clone() {
             State::Listing {
                 id: waited, call, ..
-            } if waited == id => self.listed(&call, answer, turn, out),
+            } if waited == id => self.listed(&call, answer, turn),
             State::Fetching {
                 id: waited,
                 call,
@@ -291,7 +288,7 @@ impl Offers {
                         sha256: offer.sha256,
                         until: turn.after(KEEP_WAIT_MAX),
                     };
-                    out.push(OfferCommand::Keep {
+                    turn.out.push(OfferCommand::Keep {
                         offer,
                         offset: from,
                         bytes,
@@ -299,7 +296,14 @@ impl Offers {
                 }
                 // Withdrawn meanwhile, or another content: the list knows.
                 Fate::NotThere => self.list_anew(turn),
-                fate => self.fail(&Setback::of(call.operation(), &fate), turn),
+                fate @ (Fate::NotModified
+                | Fate::NotTaken(_)
+                | Fate::TryLater { .. }
+                | Fate::Renew
+                | Fate::Stopped(_)
+                | Fate::Untrusted
+                | Fate::OurFault { .. }
+                | Fate::Garbage(_)) => self.fail(&Setback::of(call.operation(), &fate), turn),
             },
             // It came too late or twice.
             State::Idle(_)
@@ -309,20 +313,15 @@ impl Offers {
         }
     }
 
-    fn listed(
-        &mut self,
-        call: &Call,
-        answer: &Answer,
-        turn: &mut Turn<'_>,
-        out: &mut Vec<OfferCommand>,
-    ) {
+    fn listed(&mut self, call: &Call, answer: &Answer, turn: &mut OfferTurn<'_>) {
         match classify::<DeviceOffers>(call, answer) {
             Fate::Accepted(list) if is_sane(&list) => {
                 self.etag = answer.as_ref().ok().and_then(|answer| answer.etag.clone());
                 self.offers = list.offers;
                 let offered: BTreeSet<_> = self.offers.iter().map(|offer| offer.sha256).collect();
                 let gone = self.there.keys().filter(|held| !offered.contains(held));
-                out.extend(gone.map(|held| OfferCommand::Forget(*held)));
+                turn.out
+                    .extend(gone.map(|held| OfferCommand::Forget(*held)));
                 self.there.retain(|held, _| offered.contains(held));
                 self.whole.retain(|held| offered.contains(held));
                 self.refused.retain(|held, _| offered.contains(held));
@@ -334,14 +333,22 @@ impl Offers {
             }
             // A hub of before there were offers.
             Fate::NotThere => self.offers.clear(),
-            fate => return self.fail(&Setback::of(call.operation(), &fate), turn),
+            fate @ (Fate::NotTaken(_)
+            | Fate::TryLater { .. }
+            | Fate::Renew
+            | Fate::Stopped(_)
+            | Fate::Untrusted
+            | Fate::OurFault { .. }
+            | Fate::Garbage(_)) => {
+                return self.fail(&Setback::of(call.operation(), &fate), turn);
+            }
         }
         self.failures.succeed();
         self.list_at = turn.after(OFFERS_EVERY);
         self.state = State::Idle(turn.now.monotonic);
     }
 
-    fn kept(&mut self, sha256: Hex32, kept: Kept, turn: &mut Turn<'_>) {
+    fn kept(&mut self, sha256: Hex32, kept: Kept, turn: &mut OfferTurn<'_>) {
         if !matches!(&self.state, State::Keeping { sha256: waited, .. } if *waited == sha256) {
             return;
         }
@@ -364,13 +371,13 @@ impl Offers {
         }
     }
 
-    fn list_anew(&mut self, turn: &Turn<'_>) {
+    fn list_anew(&mut self, turn: &OfferTurn<'_>) {
         self.etag = None;
         self.list_at = turn.now.monotonic;
         self.state = State::Idle(turn.now.monotonic);
     }
 
-    fn fail(&mut self, setback: &Setback, turn: &mut Turn<'_>) {
+    fn fail(&mut self, setback: &Setback, turn: &mut OfferTurn<'_>) {
         let until = self.failures.count(setback, turn);
         // Who is not wanted asks as rarely as the rest of the daemon does.
         let until = match setback.upshot {

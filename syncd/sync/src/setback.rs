@@ -108,7 +108,7 @@ pub(crate) struct Failures {
 
 impl Failures {
     /// Counts one and says until when to wait.
-    pub(crate) fn count(&mut self, setback: &Setback, turn: &mut Turn<'_>) -> Monotonic {
+    pub(crate) fn count<C>(&mut self, setback: &Setback, turn: &mut Turn<'_, C>) -> Monotonic {
         self.trouble = Some(setback.trouble.clone());
         let wait = self.backoff.fail(setback.after, turn.chance);
         turn.after(wait)
@@ -121,24 +121,29 @@ impl Failures {
     }
 }
 
-/// What an activity needs to take its turn.
-pub(crate) struct Turn<'a> {
+/// What an activity needs to take its turn, and where its commands go.
+pub(crate) struct Turn<'a, C = Command> {
     pub(crate) now: Now,
-    pub(crate) out: &'a mut Vec<Command>,
+    pub(crate) out: &'a mut Vec<C>,
     pub(crate) last_id: &'a mut u64,
     pub(crate) chance: &'a mut Chance,
 }
 
 impl Turn<'_> {
-    pub(crate) fn send(&mut self, call: Call) -> RequestId {
-        let id = self.id();
-        self.out.push(Command::Send(Request { id, call }));
-        id
-    }
-
     pub(crate) fn read_ledger(&mut self, after: u64, limit: usize) -> RequestId {
         let id = self.id();
         self.out.push(Command::ReadLedger { id, after, limit });
+        id
+    }
+}
+
+impl<C> Turn<'_, C> {
+    pub(crate) fn send(&mut self, call: Call) -> RequestId
+    where
+        C: From<Request>,
+    {
+        let id = self.id();
+        self.out.push(Request { id, call }.into());
         id
     }
 
