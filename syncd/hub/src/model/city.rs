@@ -16,6 +16,14 @@ pub enum Change {
     Same,
 }
 
+impl Change {
+    /// Of what was there: whether anything of it changed.
+    #[must_use]
+    pub fn when(changed: bool) -> Self {
+        if changed { Self::Changed } else { Self::Same }
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

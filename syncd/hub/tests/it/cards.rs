@@ -2,14 +2,14 @@
 //! the number anywhere.
 
 use record::decode_roster;
-use seal::{CardHash, KeyId, KeyStore, WrapBinding, WrappedKey, card_hash};
+use seal::{CardHash, card_hash};
 use serde_json::{Value, json};
-use vocabulary::{CardNumber, MeetingId, WallTime};
+use vocabulary::CardNumber;
 use wire::Scope;
 use wire::device::{DeviceMeetings, DeviceRoster};
 use wire::enrolment::Person;
 
-use crate::town::{Kiosk, Town, ask, organisation, read};
+use crate::town::{Kiosk, Town, ask, read};
 
 const NUMBER: &str = "001099000001";
 
@@ -21,22 +21,14 @@ async fn planned() -> (Town, Kiosk, String) {
     let town = Town::start().await;
     let kiosk = town.kiosk("mau", "kiosk-1").await;
     let key = town.key("mau", Scope::ALL);
-    let now = town.hub.now().0;
-    let time = |ms: i64| wire::Timestamp(WallTime(now + ms));
-    let meeting = json!({
-        "title": "Cuộc họp mẫu", "room": "G1",
-        "starts_at": time(-3_600_000), "ends_at": time(3_600_000),
-    });
     let roster = json!({ "entries": [{ "person": "a1" }, { "person": "a2" }] });
-    for (path, body) in [
+    let all = [
         ("/people/a1", json!({ "name": "Nguyễn Văn Mẫu" })),
         ("/people/a2", json!({ "name": "Trần Thị Mẫu" })),
-        ("/meetings/hop-1", meeting),
+        ("/meetings/hop-1", town.meeting_now()),
         ("/meetings/hop-1/roster", roster),
-    ] {
-        let answer = put(&town, &key, path, body).await;
-        assert_eq!(answer.status(), 200, "{path}: {:?}", answer.text().await);
-    }
+    ];
+    town.put_all(&key, all).await;
     (town, kiosk, key)
 }
 
@@ -48,18 +40,8 @@ async fn from_hub<T: serde::de::DeserializeOwned>(town: &Town, kiosk: &Kiosk, pa
 /// What a door makes of a number with the key that it was given.
 async fn at_the_door(town: &Town, kiosk: &Kiosk, number: &str) -> CardHash {
     let told: DeviceMeetings = from_hub(town, kiosk, "/meetings").await;
-    let key = told.meetings[0].key.clone().unwrap();
-    let scope = seal::Scope {
-        organisation: organisation("mau"),
-        meeting: Some(MeetingId::new("hop-1").unwrap()),
-    };
-    let binding = WrapBinding {
-        device: kiosk.id.clone(),
-        key: KeyId(key.id.0),
-        scope: scope.clone(),
-    };
-    let wrapped = WrappedKey::from_bytes(&key.wrapped.0).unwrap();
-    let opened = kiosk.sealing.unwrap_key(&wrapped, &binding).unwrap();
+    let key = told.meetings[0].key.as_ref().unwrap();
+    let (opened, scope) = kiosk.open_key("hop-1", key);
     card_hash(&opened, &scope, &CardNumber::new(number).unwrap())
 }
 

@@ -3,19 +3,15 @@
 
 use hub::admin;
 use record::decode_roster;
-use seal::{
-    KeyId, KeyStore, Scope as SealScope, SealedTemplate, TemplateBinding, WrapBinding, WrappedKey,
-    open_template,
-};
+use seal::{SealedTemplate, TemplateBinding, open_template};
 use serde_json::{Value, json};
-use vocabulary::{Epoch, FeatureSpace, MeetingId, Template};
+use vocabulary::{Epoch, FeatureSpace, Template};
 use wire::Scope;
 use wire::device as api;
 use wire::scalar::Hex;
 
 use crate::town::{
-    JsonBody, Kiosk, Town, ask, context, csr, device, identity, is_private, organisation, read,
-    records,
+    JsonBody, Kiosk, Town, ask, context, csr, device, identity, is_private, read, records,
 };
 
 const VALUES: [f32; 4] = [0.5, -0.25, 0.75, 0.125];
@@ -25,9 +21,6 @@ async fn planned() -> (Town, Kiosk, String) {
     let town = Town::start().await;
     let kiosk = town.kiosk("mau", "kiosk-1").await;
     let key = town.key("mau", Scope::ALL);
-    let now = town.hub.now();
-    let hour_ms = 3_600_000;
-    let time = |ms: i64| wire::Timestamp(vocabulary::WallTime(now.0 + ms));
     let values: Vec<u8> = VALUES
         .iter()
         .flat_map(|value| value.to_le_bytes())
@@ -36,15 +29,13 @@ async fn planned() -> (Town, Kiosk, String) {
         "space": { "name": "mau", "digest": "11".repeat(32) },
         "values": wire::Base64(values),
     });
-    let meeting = json!({
-        "title": "Cuộc họp mẫu", "room": "G1", "quorum": 1,
-        "starts_at": time(-hour_ms), "ends_at": time(hour_ms),
-    });
+    let mut meeting = town.meeting_now();
+    meeting["quorum"] = json!(1);
     let roster = json!({ "entries": [
         { "person": "a1", "title": "Ông" },
         { "person": "a2", "role": "guest", "attendance": "code-only" },
     ] });
-    for (path, body) in [
+    let all = [
         (
             "/people/a1",
             json!({ "name": "Nguyễn Văn Mẫu", "unit": "Sở Mẫu" }),
@@ -53,10 +44,8 @@ async fn planned() -> (Town, Kiosk, String) {
         ("/people/a1/templates/anh-1", template),
         ("/meetings/hop-1", meeting),
         ("/meetings/hop-1/roster", roster),
-    ] {
-        let answer = ask(&town, "PUT", path, &key, Some(&body)).await;
-        assert_eq!(answer.status(), 200, "{path}: {:?}", answer.text().await);
-    }
+    ];
+    town.put_all(&key, all).await;
     (town, kiosk, key)
 }
 
@@ -119,17 +108,7 @@ async fn what_is_put_is_at_the_door_and_only_there_readable() {
 fn check_reference(kiosk: &Kiosk, meeting: &api::DeviceMeeting, roster: &api::DeviceRoster) {
     let key = meeting.key.as_ref().unwrap();
     assert_eq!(key.id, roster.key);
-    let scope = SealScope {
-        organisation: organisation("mau"),
-        meeting: Some(MeetingId::new("hop-1").unwrap()),
-    };
-    let binding = WrapBinding {
-        device: kiosk.id.clone(),
-        key: KeyId(key.id.0),
-        scope: scope.clone(),
-    };
-    let wrapped = WrappedKey::from_bytes(&key.wrapped.0).unwrap();
-    let opened = kiosk.sealing.unwrap_key(&wrapped, &binding).unwrap();
+    let (opened, scope) = kiosk.open_key("hop-1", key);
     let [reference] = roster.references.as_slice() else {
         panic!("one reference is expected");
     };

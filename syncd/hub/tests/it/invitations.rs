@@ -25,23 +25,13 @@ async fn planned() -> (Town, Kiosk, String) {
     let town = Town::start().await;
     let kiosk = town.kiosk("mau", "kiosk-1").await;
     let bearer = town.key("mau", Scope::ALL);
-    let now = town.hub.now().0;
-    let time = |ms: i64| wire::Timestamp(WallTime(now + ms));
-    let meeting = json!({
-        "title": "Cuộc họp mẫu", "room": "G1",
-        "starts_at": time(-3_600_000), "ends_at": time(3_600_000),
-    });
-    for (path, body) in [
+    let roster = json!({ "entries": [{ "person": "a1" }] });
+    let all = [
         ("/people/a1", json!({ "name": "Nguyễn Văn Mẫu" })),
-        ("/meetings/hop-1", meeting),
-        (
-            "/meetings/hop-1/roster",
-            json!({ "entries": [{ "person": "a1" }] }),
-        ),
-    ] {
-        let answer = ask(&town, "PUT", path, &bearer, Some(&body)).await;
-        assert_eq!(answer.status(), 200, "{path}: {:?}", answer.text().await);
-    }
+        ("/meetings/hop-1", town.meeting_now()),
+        ("/meetings/hop-1/roster", roster),
+    ];
+    town.put_all(&bearer, all).await;
     (town, kiosk, bearer)
 }
 

@@ -9,7 +9,7 @@ use hub::{Hub, Listeners, Options, ProxyHeaders, ProxyListener, admin};
 use rcgen::{CertificateParams, KeyPair};
 use record::{Body, CheckIn, Context, Record, Text};
 use reqwest::{Certificate, Client, Identity, Method, Response};
-use seal::{KeyStore, MemoryKeyStore};
+use seal::{DataKey, KeyId, KeyStore, MemoryKeyStore, Scope, WrapBinding, WrappedKey};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -128,6 +128,24 @@ impl Town {
         .unwrap()
     }
 
+    /// A meeting in `G1` from an hour ago to an hour from now.
+    pub fn meeting_now(&self) -> Value {
+        let now = self.hub.now().0;
+        let time = |ms: i64| wire::Timestamp(WallTime(now + ms));
+        json!({
+            "title": "Cuộc họp mẫu", "room": "G1",
+            "starts_at": time(-3_600_000), "ends_at": time(3_600_000),
+        })
+    }
+
+    /// Puts one after the other, each of which must be taken.
+    pub async fn put_all<const N: usize>(&self, key: &str, all: [(&str, Value); N]) {
+        for (path, body) in all {
+            let answer = ask(self, "PUT", path, key, Some(&body)).await;
+            assert_eq!(answer.status(), 200, "{path}: {:?}", answer.text().await);
+        }
+    }
+
     /// Declares and enrols a device at the door of an organisation.
     pub async fn kiosk(&self, of: &str, id: &str) -> Kiosk {
         let room = RoomId::new("G1").unwrap();
@@ -157,6 +175,21 @@ impl Town {
 }
 
 impl Kiosk {
+    /// A meeting's key as the door of `mau` unwraps it, and what it is for.
+    pub fn open_key(&self, meeting: &str, key: &wire::device::MeetingKey) -> (DataKey, Scope) {
+        let scope = Scope {
+            organisation: organisation("mau"),
+            meeting: Some(MeetingId::new(meeting).unwrap()),
+        };
+        let binding = WrapBinding {
+            device: self.id.clone(),
+            key: KeyId(key.id.0),
+            scope: scope.clone(),
+        };
+        let wrapped = WrappedKey::from_bytes(&key.wrapped.0).unwrap();
+        (self.sealing.unwrap_key(&wrapped, &binding).unwrap(), scope)
+    }
+
     /// Sends JSON as the device.
     pub async fn post(&self, town: &Town, path: &str, body: &Value) -> Response {
         let url = town.url(&format!("/v1-draft{path}"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seal::{Document, DocumentBinding, Scope, SealedDocument, card_hash, seal_document};
+use seal::{Document, Scope, SealedDocument, card_hash};
 use vocabulary::{Attendance, CardNumber, PersonId};
 
 use super::Case;
@@ -24,22 +24,8 @@ const TWO: &str = "001099000002";
 
 impl City {
     fn seal_card(&self, opaque: &PersonId, number: &str) -> SealedDocument {
-        let scope = Scope {
-            organisation: self.organisation.clone(),
-            meeting: None,
-        };
-        let kept = self
-            .store
-            .organisation_key(&self.organisation, &self.sealing)
-            .unwrap();
-        let key = self.sealing.open(&scope, &kept).unwrap();
-        let binding = DocumentBinding {
-            scope: &scope,
-            person: opaque,
-            document: Document::CitizenCard,
-        };
         let number = CardNumber::new(number).unwrap();
-        seal_document(&key, &binding, number.expose()).unwrap()
+        self.sealed_document(opaque, Document::CitizenCard, number.expose())
     }
 
     fn card(&self, id: &str, sealed: &SealedDocument) -> Change {

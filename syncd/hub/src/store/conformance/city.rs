@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use record::SigningKey;
-use seal::{MemoryKeyStore, TemplateBinding, open_template, seal_template};
+use seal::{
+    DataKey, Document, DocumentBinding, MemoryKeyStore, Scope, SealedDocument, TemplateBinding,
+    open_template, seal_document, seal_template,
+};
 use vocabulary::{
     Attendance, DeviceId, Digest, DoorId, FeatureSpace, MeetingId, OrganisationId, PersonId,
     ReferenceId, Role, RoomId, Template, WallTime,
@@ -208,14 +211,7 @@ impl City {
     ) -> ReferenceTemplate {
         let found = self.store.person(&self.organisation, &person(id));
         let opaque = found.unwrap().unwrap().opaque;
-        let scope = seal::Scope {
-            organisation: self.organisation.clone(),
-            meeting: None,
-        };
-        let key = self
-            .store
-            .organisation_key(&self.organisation, &self.sealing);
-        let key = self.sealing.open(&scope, &key.unwrap()).unwrap();
+        let (key, scope) = self.organisation_key();
         let binding = TemplateBinding {
             scope: &scope,
             person: &opaque,
@@ -227,6 +223,34 @@ impl City {
             space: space.clone(),
             sealed: seal_template(&key, &binding, &template).unwrap(),
         }
+    }
+
+    /// A document of a person's, sealed under the organisation's key.
+    pub(super) fn sealed_document(
+        &self,
+        person: &PersonId,
+        document: Document<'_>,
+        plain: &[u8],
+    ) -> SealedDocument {
+        let (key, scope) = self.organisation_key();
+        let binding = DocumentBinding {
+            scope: &scope,
+            person,
+            document,
+        };
+        seal_document(&key, &binding, plain).unwrap()
+    }
+
+    fn organisation_key(&self) -> (DataKey, Scope) {
+        let scope = Scope {
+            organisation: self.organisation.clone(),
+            meeting: None,
+        };
+        let kept = self
+            .store
+            .organisation_key(&self.organisation, &self.sealing);
+        let key = self.sealing.open(&scope, &kept.unwrap()).unwrap();
+        (key, scope)
     }
 
     pub(super) fn put_meeting(&self, plan: &MeetingPlan) -> (Change, Meeting) {

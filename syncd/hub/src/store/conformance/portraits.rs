@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use seal::{Document, DocumentBinding, Scope, SealedDocument, seal_document};
+use seal::{Document, SealedDocument};
 use vocabulary::{Digest, WallTime};
 
 use super::Case;
@@ -32,21 +32,8 @@ fn days(days: i64) -> WallTime {
 
 impl City {
     fn seal_portrait(&self) -> SealedDocument {
-        let scope = Scope {
-            organisation: self.organisation.clone(),
-            meeting: None,
-        };
-        let kept = self
-            .store
-            .organisation_key(&self.organisation, &self.sealing)
-            .unwrap();
-        let key = self.sealing.open(&scope, &kept).unwrap();
-        let binding = DocumentBinding {
-            scope: &scope,
-            person: &person("CB-1"),
-            document: Document::Portrait(&reference("r1")),
-        };
-        seal_document(&key, &binding, &[7; 1000]).unwrap()
+        let document = Document::Portrait(&reference("r1"));
+        self.sealed_document(&person("CB-1"), document, &[7; 1000])
     }
 
     /// A portrait of a person is handed in: what is on it, and in which feature spaces.

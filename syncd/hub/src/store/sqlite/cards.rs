@@ -56,10 +56,7 @@ pub(super) fn one(
     organisation: &OrganisationId,
     person: &PersonId,
 ) -> Result<Option<SealedDocument>, StoreError> {
-    let Some(organisation) = organisations::find(c, organisation)? else {
-        return Ok(None);
-    };
-    match people::find(c, organisation, person)? {
+    match people::find_of(c, organisation, person)? {
         None => Ok(None),
         Some((person, _)) => of_person(c, person),
     }
@@ -70,10 +67,7 @@ pub(super) fn delete(
     organisation: &OrganisationId,
     person: &PersonId,
 ) -> Result<Change, StoreError> {
-    let Some(organisation) = organisations::find(c, organisation)? else {
-        return Ok(Change::Same);
-    };
-    let Some((person, _)) = people::find(c, organisation, person)? else {
+    let Some((person, _)) = people::find_of(c, organisation, person)? else {
         return Ok(Change::Same);
     };
     let deleted = c

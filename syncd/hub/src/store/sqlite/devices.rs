@@ -186,11 +186,7 @@ pub(super) fn revoke(c: &Connection, id: &DeviceId, now: WallTime) -> Result<Cha
             "UPDATE device SET revoked_ms = ?2 WHERE number = ?1 AND revoked_ms IS NULL",
         )?
         .execute(params![number, now.0])?;
-    Ok(if revoked == 0 {
-        Change::Same
-    } else {
-        Change::Changed
-    })
+    Ok(Change::when(revoked > 0))
 }
 
 pub(super) fn reinstate(c: &Connection, id: &DeviceId) -> Result<Change, StoreError> {
@@ -200,11 +196,7 @@ pub(super) fn reinstate(c: &Connection, id: &DeviceId) -> Result<Change, StoreEr
             "UPDATE device SET revoked_ms = NULL WHERE number = ?1 AND revoked_ms IS NOT NULL",
         )?
         .execute([number])?;
-    Ok(if reinstated == 0 {
-        Change::Same
-    } else {
-        Change::Changed
-    })
+    Ok(Change::when(reinstated > 0))
 }
 
 fn supersede(c: &Connection, device: i64) -> Result<(), StoreError> {

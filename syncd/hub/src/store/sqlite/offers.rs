@@ -113,11 +113,7 @@ pub(super) fn delete(
         "DELETE FROM offer WHERE organisation = ?1 AND id = ?2",
         params![organisation, id.as_str()],
     )?;
-    Ok(if deleted > 0 {
-        Change::Changed
-    } else {
-        Change::Same
-    })
+    Ok(Change::when(deleted > 0))
 }
 
 pub(super) fn digests(c: &Connection) -> Result<Vec<Digest>, StoreError> {

@@ -94,10 +94,19 @@ pub(super) fn one(
     organisation: &OrganisationId,
     id: &PersonId,
 ) -> Result<Option<Person>, StoreError> {
-    let Some(organisation) = organisations::find(c, organisation)? else {
-        return Ok(None);
-    };
-    Ok(find(c, organisation, id)?.map(|(_, person)| person))
+    Ok(find_of(c, organisation, id)?.map(|(_, person)| person))
+}
+
+/// A person of an organisation that may not be there either.
+pub(super) fn find_of(
+    c: &Connection,
+    organisation: &OrganisationId,
+    id: &PersonId,
+) -> Result<Option<(i64, Person)>, StoreError> {
+    match organisations::find(c, organisation)? {
+        None => Ok(None),
+        Some(organisation) => find(c, organisation, id),
+    }
 }
 
 /// A person's number and what is known of them.

@@ -112,11 +112,7 @@ pub(super) fn keep(
             now.0,
             now.0.saturating_add(i64::from(days) * DAY_MS),
         ])?;
-    Ok(if inserted > 0 {
-        Change::Changed
-    } else {
-        Change::Same
-    })
+    Ok(Change::when(inserted > 0))
 }
 
 /// Destroys the portrait of a reference.
@@ -137,10 +133,7 @@ pub(super) fn one(
     reference: &ReferenceId,
     now: WallTime,
 ) -> Result<Option<SealedDocument>, StoreError> {
-    let Some(organisation) = organisations::find(c, organisation)? else {
-        return Ok(None);
-    };
-    let Some((person, _)) = people::find(c, organisation, person)? else {
+    let Some((person, _)) = people::find_of(c, organisation, person)? else {
         return Ok(None);
     };
     // One whose day has come is gone, whether or not somebody has swept yet.

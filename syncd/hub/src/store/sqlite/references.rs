@@ -199,10 +199,7 @@ pub(super) fn delete(
     person: &PersonId,
     reference: &ReferenceId,
 ) -> Result<Change, StoreError> {
-    let Some(organisation) = organisations::find(c, organisation)? else {
-        return Ok(Change::Same);
-    };
-    let Some((person, before)) = people::find(c, organisation, person)? else {
+    let Some((person, before)) = people::find_of(c, organisation, person)? else {
         return Ok(Change::Same);
     };
     if !before.references.iter().any(|one| one.id == *reference) {

@@ -92,11 +92,7 @@ pub(super) fn delete(
         "DELETE FROM webhook WHERE organisation = ?1 AND id = ?2",
         params![organisation, id.as_str()],
     )?;
-    Ok(if deleted > 0 {
-        Change::Changed
-    } else {
-        Change::Same
-    })
+    Ok(Change::when(deleted > 0))
 }
 
 /// Whether one is due, without writing anything.
@@ -170,11 +166,7 @@ pub(super) fn put_state(
             state.problem,
             state.next_at.map(|time| time.0),
         ])?;
-    Ok(if changed > 0 {
-        Change::Changed
-    } else {
-        Change::Same
-    })
+    Ok(Change::when(changed > 0))
 }
 
 fn read(row: &Row<'_>) -> Result<KeptWebhook, StoreError> {
