@@ -19,6 +19,7 @@ setup: ## fetch and prepare whatever is missing; quick when nothing is
 	@deploy/setup
 
 demo: setup ## recognise real people from photographs and read the roll from a hub
+	@echo "building with optimisation; the first time this takes some ten minutes on two cores"
 	$(CARGO) build --quiet --locked --release -p kiosk
 	$(CARGO) run --quiet --locked --release -p daemon --features hub -- demo
 

@@ -49,10 +49,12 @@ impl Reply {
 
     /// JSON.
     pub fn json(value: &impl serde::Serialize) -> Result<Self, Failure> {
-        match serde_json::to_vec(value) {
-            Ok(bytes) => Ok(Self::of("application/json", bytes)),
-            Err(error) => Err(Failure::internal("the answer cannot be written", &error)),
-        }
+        json_bytes(value).map(Self::of_json)
+    }
+
+    /// What [`json_bytes`] wrote.
+    pub fn of_json(bytes: Vec<u8>) -> Self {
+        Self::of("application/json", bytes)
     }
 
     /// No body.
@@ -78,6 +80,15 @@ impl Reply {
         self.headers.push((name, value));
         self
     }
+}
+
+/// The bytes of a JSON answer, for whoever makes a tag of them first.
+///
+/// # Errors
+/// A failure when it cannot be written.
+pub(crate) fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value)
+        .map_err(|error| Failure::internal("the answer cannot be written", &error))
 }
 
 /// Why an operation was not done.

@@ -18,7 +18,7 @@ use crate::hub::Hub;
 use crate::model::{Offer, OfferId, OfferKind};
 use crate::offers::ContentError;
 use crate::range::{Range, decide};
-use crate::reply::{Failure, Reply, ReplyBody, chain};
+use crate::reply::{Failure, Reply, ReplyBody, chain, json_bytes};
 
 use super::device::{holds, weak_tag};
 
@@ -93,15 +93,12 @@ pub(super) fn of_device(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
             });
         }
     }
-    let reply = Reply::json(&api::DeviceOffers { offers })?;
-    let tag = match &reply.body {
-        ReplyBody::Whole(_, bytes) => weak_tag(bytes),
-        _ => return Err(Failure::internal("a list has no bytes", &"")),
-    };
+    let bytes = json_bytes(&api::DeviceOffers { offers })?;
+    let tag = weak_tag(&bytes);
     if holds(call, &tag) {
         return Ok(Reply::not_modified(tag));
     }
-    Ok(reply.with("etag", tag))
+    Ok(Reply::of_json(bytes).with("etag", tag))
 }
 
 pub(super) fn content(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
