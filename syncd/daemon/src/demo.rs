@@ -89,11 +89,13 @@ pub async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     stage.start_daemon()?;
     stage.wait_for_roster(&list.meeting)?;
     println!("\nThe meeting has come to the door. The kiosk and `syncd run` are at work.");
-    stage.evening()?;
+    let verdict = stage.evening()?;
     stage.wait_for_records(&hub).await?;
     let roll = hub.roll(&list.meeting).await?;
     print_roll(&hub.url, &roll);
-    check(&roll, &list)
+    check(&roll, &list)?;
+    println!("\n{verdict}");
+    Ok(())
 }
 
 /// Whom the hub has to know, as the kiosk's demonstration prints it.
@@ -236,18 +238,32 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn evening(&self) -> anyhow::Result<()> {
+    /// Passes on what the kiosk's demonstration prints, but for its last line, who was called
+    /// rightly and who was not: that is this demonstration's last line too.
+    fn evening(&self) -> anyhow::Result<String> {
         let mut command = self.kiosk(&["demo", "--from-city", "--output"]);
         command
             .arg(&self.args.output)
             .arg("--portraits")
-            .arg(&self.args.portraits);
-        let status = command.status()?;
+            .arg(&self.args.portraits)
+            .stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let output = child
+            .stdout
+            .take()
+            .context("the kiosk's output is not read")?;
+        let mut held: Option<String> = None;
+        for line in BufReader::new(output).lines() {
+            if let Some(before) = held.replace(line?) {
+                println!("{before}");
+            }
+        }
+        let status = child.wait()?;
         ensure!(
             status.success(),
             "the kiosk's demonstration ended with {status}"
         );
-        Ok(())
+        held.context("the kiosk's demonstration said nothing")
     }
 
     async fn wait_for_records(&mut self, hub: &HubSide) -> anyhow::Result<()> {
@@ -257,7 +273,7 @@ impl<'a> Stage<'a> {
         loop {
             let arrived = hub.count_records().await?;
             if arrived == written {
-                println!("\nRecords written at the door {written}, at the hub {arrived}.");
+                println!("Records written at the door {written}, at the hub {arrived}.");
                 return Ok(());
             }
             ensure!(
