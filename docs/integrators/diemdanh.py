@@ -200,12 +200,13 @@ class Hub:
 
     # Webhooks.
 
-    def put_webhook(self, webhook: str, url: str) -> dict:
-        """Has every record from now on delivered to an address; the answer's `secret` signs them.
+    def put_webhook(self, webhook: str, url: str, types: tuple[str, ...] = ("record",)) -> dict:
+        """Has what happens from now on delivered to an address; the answer's `secret` signs it.
 
+        `types` are those of the document's `EventType`, like `meeting.closed` or `roll.revised`.
         Keep the secret where you keep the key, and give it to `event` with every delivery.
         """
-        return self._json("PUT", ["webhooks", webhook], {"url": url})
+        return self._json("PUT", ["webhooks", webhook], {"url": url, "types": list(types)})
 
     def webhooks(self) -> list[dict]:
         """All webhooks, how their deliveries go, and why not where they do not."""
@@ -214,6 +215,14 @@ class Hub:
     def retry_webhook(self, webhook: str) -> dict:
         """Goes on delivering at once from where it was, also when it was given up."""
         return self._json("POST", ["webhooks", webhook, "retry"])
+
+    def failed_deliveries(self, webhook: str) -> list[dict]:
+        """The newest deliveries that failed once, at least, and what became of each."""
+        return self._json("GET", ["webhooks", webhook, "deliveries"])["deliveries"]
+
+    def redeliver(self, webhook: str, delivery: str) -> None:
+        """Delivers one of them once more, out of its turn."""
+        self._ask("POST", ["webhooks", webhook, "deliveries", delivery, "again"])
 
     def delete_webhook(self, webhook: str) -> None:
         """Takes a webhook away."""

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, Semaphore};
 use vocabulary::{Digest, WallTime};
 use wire::limits::{
-    CONNECTIONS_PER_ADDRESS, HEADER_TIME_MAX, KEY_KEPT_AFTER_END, PICTURES_MAX, STREAMS_MAX,
+    CONNECTIONS_PER_ADDRESS, DEVICE_SILENT_AFTER, HEADER_TIME_MAX, KEY_KEPT_AFTER_END,
+    PICTURES_MAX, STREAMS_MAX,
 };
 
 use crate::bodies::Bodies;
@@ -32,6 +33,9 @@ use crate::store::{KeyStoreSealing, Store, StoreError};
 
 /// Most store operations at once; a disk has one head, and each waits for it.
 pub const BLOCKING_MAX: usize = 16;
+
+/// How many devices are noted as silent in one go.
+const SILENT_AT_ONCE: u32 = 1000;
 
 /// How many keys are destroyed in one go.
 const KEYS_DESTROYED_AT_ONCE: u32 = 1000;
@@ -326,7 +330,20 @@ impl Hub {
             Ok(count) => tracing::info!(count, "portraits were destroyed whose date had come"),
             Err(error) => tracing::error!(error = chain(&error), "portraits were not destroyed"),
         }
+        self.note_silent();
         self.forget_contents();
+    }
+
+    /// Notes the devices that have fallen silent, for those who want to be told.
+    fn note_silent(&self) {
+        let silent_ms = i64::try_from(DEVICE_SILENT_AFTER.as_millis()).unwrap_or(i64::MAX);
+        let now = self.now();
+        let before = WallTime(now.0.saturating_sub(silent_ms));
+        match self.store.note_silent_devices(before, now, SILENT_AT_ONCE) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "devices have fallen silent"),
+            Err(error) => tracing::error!(error = chain(&error), "devices cannot be looked at"),
+        }
     }
 
     /// Takes the contents away that nobody offers any more.

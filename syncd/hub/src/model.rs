@@ -3,6 +3,7 @@
 
 mod city;
 mod device;
+mod event;
 mod invitation;
 mod meeting;
 mod offer;
@@ -17,6 +18,7 @@ pub use device::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Device, DeviceCertificate, DeviceKeys,
     Health, KeyRole, KeyRoleError, SecretHash, Token, TokenUse,
 };
+pub use event::{Delivery, Event, EventKind, Told};
 pub use invitation::{InvitationKey, KeyChange};
 pub use meeting::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, DeviceRosterAnswer, Entry, KeptKey, Meeting,

@@ -21,20 +21,21 @@ pub(crate) use sealing::open_card;
 pub use sealing::{Copying, HUB_DEVICE, KeyStoreSealing, Sealing};
 /// What a store holds at most; as the API has it.
 pub use wire::limits::{
-    ASIDE_BYTES_MAX, ASIDE_ROW_BYTES, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX, FOLLOWS_AFTER_END,
-    OFFERS_BYTES_MAX, OFFERS_MAX, ORGANISATIONS_MAX, PEOPLE_MAX, PORTRAITS_BYTES_MAX,
-    ROLL_RECORDS_MAX, ROOMS_MAX, WEBHOOKS_MAX, WITHDRAWN_AFTER_END,
+    ASIDE_BYTES_MAX, ASIDE_ROW_BYTES, DELIVERIES_KEPT_MAX, DEVICES_MAX, DOORS_MAX, EPOCHS_MAX,
+    EVENTS_KEPT_MAX, FOLLOWS_AFTER_END, OFFERS_BYTES_MAX, OFFERS_MAX, ORGANISATIONS_MAX,
+    PEOPLE_MAX, PORTRAITS_BYTES_MAX, ROLL_RECORDS_MAX, ROOMS_MAX, WEBHOOKS_MAX,
+    WITHDRAWN_AFTER_END,
 };
 
 use crate::ingest::Batch;
 use crate::model::{
-    ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Cursor, Device, DeviceCertificate,
-    DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health, Ingested,
-    InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan, MeetingQuery,
-    MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person, PersonDetails,
-    PortraitKeeping, Position, RecordPage, RevisionInputs, Room, RosterSnapshot, RosterView,
-    SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook, WebhookId,
-    WebhookState,
+    ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Cursor, Delivery, Device,
+    DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Event,
+    Health, Ingested, InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting,
+    MeetingPlan, MeetingQuery, MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation,
+    Page, Person, PersonDetails, PortraitKeeping, Position, RecordPage, RevisionInputs, Room,
+    RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Told,
+    Totals, Webhook, WebhookId, WebhookState,
 };
 
 /// Whatever keeps what the hub knows. Shared by all threads; callers in async code call it from
@@ -755,6 +756,75 @@ pub trait Store: Send + Sync {
         until: WallTime,
         limit: u32,
     ) -> Result<Vec<KeptWebhook>, StoreError>;
+
+    /// What happened to meetings, rolls and devices of an organisation behind a number, in order,
+    /// at most `limit`; and the number of the newest of anybody's.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn events(
+        &self,
+        organisation: &OrganisationId,
+        after: u64,
+        limit: u32,
+    ) -> Result<(Vec<Event>, u64), StoreError>;
+
+    /// Closed meetings planned to end after a time whose roll was not made since they were closed
+    /// or since their last record came, of organisations with a webhook that is told of revised
+    /// rolls; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn rolls_behind(
+        &self,
+        ended_after: WallTime,
+        limit: u32,
+    ) -> Result<Vec<(OrganisationId, MeetingId)>, StoreError>;
+
+    /// Notes devices that reported once and not since a time, each once for each silence, at most
+    /// `limit`, and says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn note_silent_devices(
+        &self,
+        reported_before: WallTime,
+        now: WallTime,
+        limit: u32,
+    ) -> Result<u32, StoreError>;
+
+    /// Keeps what became of a delivery that failed, or that failed before and is taken now. Of one
+    /// webhook the newest [`DELIVERIES_KEPT_MAX`] are kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn put_delivery(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+        delivery: &Delivery,
+    ) -> Result<Change, StoreError>;
+
+    /// Deliveries of a webhook that failed once, at least; the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn deliveries(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Has a delivery sent once more; nothing changes where it is not kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be done.
+    fn redeliver(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+        told: Told,
+    ) -> Result<Change, StoreError>;
 
     /// Keeps how far a webhook has been, and gives it out of hand. Nothing happens when it was
     /// taken away meanwhile.

@@ -262,6 +262,17 @@ limits! {
     WEBHOOKS_MAX: usize = 16;
     /// Most bytes of a webhook's address.
     WEBHOOK_URL_BYTES_MAX: usize = 1024;
+    /// Most types that a webhook names.
+    EVENT_TYPES_MAX: usize = 8;
+    /// Most failed deliveries that are kept of one webhook, the newest.
+    DELIVERIES_KEPT_MAX: usize = 100;
+    /// Most events of meetings, rolls and devices that a hub keeps for its webhooks, the newest.
+    EVENTS_KEPT_MAX: usize = 100_000;
+    /// For how long after its planned end a closed meeting's roll is revised by itself when a late
+    /// record comes, for webhooks that are told of that. Later, somebody has to ask for it.
+    ROLL_FOLLOWED_AFTER_END: Duration = Duration::from_secs(60 * DAY_S);
+    /// After how long without a report a device counts as silent.
+    DEVICE_SILENT_AFTER: Duration = Duration::from_secs(900);
     /// How long a webhook's receiver may take for one delivery.
     WEBHOOK_DELIVERY_TIME_MAX: Duration = Duration::from_secs(15);
     /// After how long without any success a webhook is given up.

@@ -84,6 +84,8 @@ schemas! {
     PutWebhook: crate::webhook::PutWebhook,
     Webhook: crate::webhook::Webhook,
     Webhooks: crate::webhook::Webhooks,
+    EventData: crate::webhook::EventData,
+    Deliveries: crate::webhook::Deliveries,
     Problem: Problem,
 }
 
@@ -333,6 +335,7 @@ fn path_parameter_about(name: &str) -> &'static str {
         "device" => "The device's id, unique at the hub.",
         "webhook" => "The webhook's id, the caller's own.",
         "offer" => "The offer's id, the caller's own.",
+        "delivery" => "The delivery's id, as the list has it.",
         _ => "An id.",
     }
 }

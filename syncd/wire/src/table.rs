@@ -695,4 +695,24 @@ pub const OPERATIONS: &[Operation] = &[
         problems: &[P::NotFound],
         ..PLAIN
     },
+    Operation {
+        id: "listDeliveries",
+        path: "/webhooks/{webhook}/deliveries",
+        access: Access::Key(Scope::WebhooksWrite),
+        about: "The newest deliveries of a webhook that failed once, at least, and what became of \
+                each.",
+        answer: Content::Json("Deliveries"),
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
+    Operation {
+        id: "redeliver",
+        method: "POST",
+        path: "/webhooks/{webhook}/deliveries/{delivery}/again",
+        access: Access::Key(Scope::WebhooksWrite),
+        about: "Delivers one of them once more, out of its turn.",
+        status: 204,
+        problems: &[P::NotFound],
+        ..PLAIN
+    },
 ];

@@ -98,6 +98,8 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("putWebhook", webhooks::put),
     ("deleteWebhook", webhooks::delete),
     ("retryWebhook", webhooks::retry),
+    ("listDeliveries", webhooks::deliveries),
+    ("redeliver", webhooks::redeliver),
 ];
 
 #[cfg(test)]

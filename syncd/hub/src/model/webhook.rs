@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use vocabulary::{OrganisationId, PersonId, WallTime};
 
-use crate::model::Cursor;
+use crate::model::{Cursor, EventKind};
 
 /// The id of a webhook, its caller's own: of the same form as all ids.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +43,10 @@ pub struct Webhook {
     pub id: WebhookId,
     /// Where to.
     pub url: String,
+    /// Whether it is told of records.
+    pub records: bool,
+    /// Of which events it is told.
+    pub events: Vec<EventKind>,
     /// Drawn when it was made; with the hub's own key it gives the secret that signs.
     pub salt: [u8; 16],
 }
@@ -52,6 +56,8 @@ pub struct Webhook {
 pub struct WebhookState {
     /// Behind which record it goes on.
     pub after: Cursor,
+    /// Behind which event it goes on.
+    pub after_event: u64,
     /// When something was last delivered.
     pub delivered_at: Option<WallTime>,
     /// Since when nothing can be delivered, when that is so.

@@ -11,6 +11,7 @@ mod convert;
 mod database;
 mod devices;
 mod doors;
+mod events;
 mod ingest;
 mod invitations;
 mod meetings;
@@ -44,13 +45,13 @@ pub use database::OpenError;
 use super::{ASIDE_BYTES_MAX, Sealing, Store, StoreError};
 use crate::ingest::Batch;
 use crate::model::{
-    ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Commit, Cursor, Device,
-    DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Health,
-    Ingested, InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting, MeetingPlan,
-    MeetingQuery, MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation, Page, Person,
-    PersonDetails, PortraitKeeping, Position, RecordPage, RevisionInputs, Room, RosterSnapshot,
-    RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Totals, Webhook,
-    WebhookId, WebhookState,
+    ApiKey, ApiKeyId, Authenticated, CertificateSerial, Change, Commit, Cursor, Delivery, Device,
+    DeviceCertificate, DeviceKeys, DeviceMeetings, DeviceRosterAnswer, Enrolment, Entry, Event,
+    EventKind, Health, Ingested, InvitationKey, KeptHead, KeptKey, KeptWebhook, KeyChange, Meeting,
+    MeetingPlan, MeetingQuery, MeetingReference, Note, NoteNumber, Offer, OfferId, Organisation,
+    Page, Person, PersonDetails, PortraitKeeping, Position, RecordPage, RevisionInputs, Room,
+    RosterSnapshot, RosterView, SecretHash, StoreIdentity, StoredRecord, Token, TokenUse, Told,
+    Totals, Webhook, WebhookId, WebhookState,
 };
 
 /// The name of the store's file in a hub's directory.
@@ -405,9 +406,20 @@ impl Store for SqliteStore {
         organisation: &OrganisationId,
         plan: &MeetingPlan,
         sealing: &dyn Sealing,
-        _now: WallTime,
+        now: WallTime,
     ) -> Result<(Change, Meeting), StoreError> {
-        self.write(|t| meetings::put(t, organisation, plan, sealing))
+        self.write(|t| {
+            let (change, meeting) = meetings::put(t, organisation, plan, sealing)?;
+            note_meeting(
+                t,
+                organisation,
+                EventKind::MeetingChanged,
+                change,
+                &plan.id,
+                now,
+            )?;
+            Ok((change, meeting))
+        })
     }
 
     fn meeting(
@@ -430,18 +442,33 @@ impl Store for SqliteStore {
         &self,
         organisation: &OrganisationId,
         id: &MeetingId,
-        _now: WallTime,
+        now: WallTime,
     ) -> Result<Change, StoreError> {
-        self.write(|t| meetings::cancel(t, organisation, id))
+        self.write(|t| {
+            let change = meetings::cancel(t, organisation, id)?;
+            note_meeting(
+                t,
+                organisation,
+                EventKind::MeetingCancelled,
+                change,
+                id,
+                now,
+            )?;
+            Ok(change)
+        })
     }
 
     fn close_meeting(
         &self,
         organisation: &OrganisationId,
         id: &MeetingId,
-        _now: WallTime,
+        now: WallTime,
     ) -> Result<(Change, Meeting), StoreError> {
-        self.write(|t| meetings::close(t, organisation, id))
+        self.write(|t| {
+            let (change, meeting) = meetings::close(t, organisation, id)?;
+            note_meeting(t, organisation, EventKind::MeetingClosed, change, id, now)?;
+            Ok((change, meeting))
+        })
     }
 
     fn put_roster(
@@ -450,9 +477,20 @@ impl Store for SqliteStore {
         meeting: &MeetingId,
         entries: &[Entry],
         sealing: &dyn Sealing,
-        _now: WallTime,
+        now: WallTime,
     ) -> Result<(Change, RosterView), StoreError> {
-        self.write(|t| rosters::put(t, organisation, meeting, entries, sealing))
+        self.write(|t| {
+            let (change, view) = rosters::put(t, organisation, meeting, entries, sealing)?;
+            note_meeting(
+                t,
+                organisation,
+                EventKind::MeetingChanged,
+                change,
+                meeting,
+                now,
+            )?;
+            Ok((change, view))
+        })
     }
 
     fn roster(
@@ -523,7 +561,13 @@ impl Store for SqliteStore {
     }
 
     fn revoke_device(&self, id: &DeviceId, now: WallTime) -> Result<Change, StoreError> {
-        self.write(|t| devices::revoke(t, id, now))
+        self.write(|t| {
+            let change = devices::revoke(t, id, now)?;
+            if change != Change::Same {
+                events::note_device(t, id.as_str(), EventKind::DeviceRevoked, now)?;
+            }
+            Ok(change)
+        })
     }
 
     fn reinstate_device(&self, id: &DeviceId, _now: WallTime) -> Result<Change, StoreError> {
@@ -531,7 +575,10 @@ impl Store for SqliteStore {
     }
 
     fn put_health(&self, device: &DeviceId, health: &Health) -> Result<(), StoreError> {
-        self.write(|t| devices::put_health(t, device, health))
+        self.write(|t| {
+            events::note_trouble(t, device.as_str(), health)?;
+            devices::put_health(t, device, health)
+        })
     }
 
     fn put_token(
@@ -746,6 +793,62 @@ impl Store for SqliteStore {
         })
     }
 
+    fn events(
+        &self,
+        organisation: &OrganisationId,
+        after: u64,
+        limit: u32,
+    ) -> Result<(Vec<Event>, u64), StoreError> {
+        self.read(|c| {
+            // In this order: one that comes between the two is in the list, at least.
+            let newest = events::newest(c)?.unsigned_abs();
+            Ok((events::after(c, organisation, after, limit)?, newest))
+        })
+    }
+
+    fn rolls_behind(
+        &self,
+        ended_after: WallTime,
+        limit: u32,
+    ) -> Result<Vec<(OrganisationId, MeetingId)>, StoreError> {
+        self.read(|c| revisions::behind(c, ended_after, limit))
+    }
+
+    fn note_silent_devices(
+        &self,
+        reported_before: WallTime,
+        now: WallTime,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.write(|t| events::note_silent(t, reported_before, now, limit))
+    }
+
+    fn put_delivery(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+        delivery: &Delivery,
+    ) -> Result<Change, StoreError> {
+        self.write(|t| events::put_delivery(t, organisation, id, delivery))
+    }
+
+    fn deliveries(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.read(|c| events::deliveries(c, organisation, id))
+    }
+
+    fn redeliver(
+        &self,
+        organisation: &OrganisationId,
+        id: &WebhookId,
+        told: Told,
+    ) -> Result<Change, StoreError> {
+        self.write(|t| events::again(t, organisation, id, told))
+    }
+
     fn put_webhook_state(
         &self,
         organisation: &OrganisationId,
@@ -754,4 +857,21 @@ impl Store for SqliteStore {
     ) -> Result<Change, StoreError> {
         self.write(|t| webhooks::put_state(t, organisation, id, state))
     }
+}
+
+/// Notes an event of a meeting when it changed anything.
+fn note_meeting(
+    c: &Connection,
+    organisation: &OrganisationId,
+    kind: EventKind,
+    change: Change,
+    meeting: &MeetingId,
+    now: WallTime,
+) -> Result<(), StoreError> {
+    if change == Change::Same {
+        return Ok(());
+    }
+    let generation = meetings::one(c, organisation, meeting)?.map_or(0, |found| found.generation);
+    let organisation = organisations::number(c, organisation)?;
+    events::note(c, organisation, kind, meeting.as_str(), generation, now)
 }

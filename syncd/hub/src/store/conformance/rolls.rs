@@ -8,7 +8,7 @@ use super::Case;
 use super::city::{City, entry, meeting, plan};
 use super::fixture::{Ledger, START, check_in, check_out, context, fault, observation};
 use super::records::send;
-use crate::model::{Commit, RollRevision};
+use crate::model::{Commit, EventKind, RollRevision, Webhook};
 use crate::revisions::Revision;
 use crate::store::Store;
 
@@ -21,6 +21,10 @@ pub(super) const CASES: &[Case] = &[
     (
         "a late observation of the clock puts a roll right",
         late_clock,
+    ),
+    (
+        "closed meetings whose roll lacks something are named to who is told of rolls",
+        behind,
     ),
 ];
 
@@ -149,4 +153,47 @@ fn late_clock(store: Arc<dyn Store>) {
     assert_eq!((after.of.number, came(&after)), (2, 1_000));
     assert_eq!(revision(&city, Some(1), START), Some(before));
     assert_eq!(newest(&city, 3), after);
+}
+
+fn behind(store: Arc<dyn Store>) {
+    let city = City::new(store);
+    let person = city.person("CB-1", "Mẫu").opaque;
+    let plan = plan("GB-1", 0);
+    city.put_meeting(&plan);
+    city.put_roster("GB-1", &[entry("CB-1")]);
+    let id = meeting("GB-1");
+    let named = |ended_after: WallTime| {
+        let found = city.store.rolls_behind(ended_after, 10).unwrap();
+        assert!(found.len() <= 1);
+        found.first() == Some(&(city.organisation.clone(), id.clone()))
+    };
+    let before = WallTime(plan.ends_at.0 - 1);
+    let put = |events: &[EventKind]| {
+        let webhook = Webhook {
+            organisation: city.organisation.clone(),
+            id: "moc-1".parse().unwrap(),
+            url: "https://a.example/".to_owned(),
+            records: true,
+            events: events.to_vec(),
+            salt: [5; 16],
+        };
+        city.store.put_webhook(&webhook, START).unwrap();
+    };
+    put(&[EventKind::RollRevised]);
+    assert!(!named(before), "it is not closed");
+    let closed = city.store.close_meeting(&city.organisation, &id, START);
+    closed.unwrap();
+    put(&[EventKind::MeetingClosed]);
+    assert!(!named(before), "nobody is told of rolls");
+    put(&[EventKind::RollRevised]);
+    assert!(!named(plan.ends_at), "it ended too long ago");
+    assert!(named(before), "its roll was not made since it was closed");
+    newest(&city, 2);
+    assert!(!named(before), "its roll was made");
+    let mut ledger = Ledger::new("kiosk-1", 1, Digest::ZERO);
+    ledger.push(check_in(context("GB-1", 2, Digest::ZERO), &person));
+    send(&city, &ledger, 1, 1);
+    assert!(named(before), "a late record came");
+    newest(&city, 3);
+    assert!(!named(before), "it was taken into the roll");
 }

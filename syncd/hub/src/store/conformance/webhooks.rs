@@ -8,7 +8,7 @@ use vocabulary::WallTime;
 use super::Case;
 use super::city::{City, device, organisation};
 use super::fixture::{Ledger, START};
-use crate::model::{Change, Webhook, WebhookState};
+use crate::model::{Change, Delivery, EventKind, Health, Told, Webhook, WebhookState};
 use crate::store::Store;
 
 pub(super) const CASES: &[Case] = &[
@@ -20,6 +20,15 @@ pub(super) const CASES: &[Case] = &[
         "a webhook is due to one at a time, when there is something",
         due_to_one,
     ),
+    (
+        "events are told in order, to whom they belong",
+        events_in_order,
+    ),
+    ("a silence is noted once", silence_once),
+    (
+        "failed deliveries are kept and sent again",
+        deliveries_again,
+    ),
 ];
 
 fn webhook(url: &str) -> Webhook {
@@ -27,6 +36,8 @@ fn webhook(url: &str) -> Webhook {
         organisation: organisation("mau"),
         id: "moc-1".parse().unwrap(),
         url: url.to_owned(),
+        records: true,
+        events: Vec::new(),
         salt: [5; 16],
     }
 }
@@ -107,4 +118,123 @@ fn due_to_one(store: Arc<dyn Store>) {
         )
         .unwrap();
     assert!(claim(300_000).is_empty(), "it was given up");
+}
+
+fn events_in_order(store: Arc<dyn Store>) {
+    let city = City::new(store.clone());
+    let told = |after: u64| -> Vec<(EventKind, String)> {
+        let (events, newest) = store.events(&city.organisation, after, 100).unwrap();
+        assert!(
+            events
+                .iter()
+                .all(|event| after < event.number && event.number <= newest)
+        );
+        let pair = |event: crate::model::Event| (event.kind, event.subject);
+        events.into_iter().map(pair).collect()
+    };
+    let (_, before) = store.events(&city.organisation, 0, 100).unwrap();
+    let id = device("kiosk-1");
+    let report = |ms: i64, troubles: &str| {
+        let health = Health {
+            received_at: WallTime(START.0 + ms),
+            document: format!("{{\"troubles\":[{troubles}]}}"),
+        };
+        store.put_health(&id, &health).unwrap();
+    };
+    report(1, "");
+    report(2, "\"the disk has 9 MiB left\"");
+    report(3, "\"the disk has 8 MiB left\"");
+    report(4, "\"no camera\"");
+    assert_eq!(store.revoke_device(&id, START).unwrap(), Change::Changed);
+    assert_eq!(store.revoke_device(&id, START).unwrap(), Change::Same);
+    let kiosk = || "kiosk-1".to_owned();
+    let expected = [
+        (EventKind::DeviceTrouble, kiosk()),
+        (EventKind::DeviceTrouble, kiosk()),
+        (EventKind::DeviceRevoked, kiosk()),
+    ];
+    assert_eq!(told(before), expected);
+    let (others, _) = store.events(&organisation("khac"), before, 100).unwrap();
+    assert!(others.is_empty(), "another organisation's");
+}
+
+fn silence_once(store: Arc<dyn Store>) {
+    City::new(store.clone());
+    let at = |ms: i64| WallTime(START.0 + ms);
+    let silent =
+        |before: i64, now: i64| store.note_silent_devices(at(before), at(now), 100).unwrap();
+    assert_eq!(silent(1000, 1000), 0, "none has ever reported");
+    let report = |ms: i64| {
+        let health = Health {
+            received_at: at(ms),
+            document: "{}".to_owned(),
+        };
+        store.put_health(&device("kiosk-1"), &health).unwrap();
+    };
+    report(10);
+    assert_eq!((silent(10, 20), silent(11, 21), silent(12, 22)), (0, 1, 0));
+    report(30);
+    assert_eq!((silent(25, 40), silent(31, 41), silent(50, 60)), (0, 1, 0));
+}
+
+fn deliveries_again(store: Arc<dyn Store>) {
+    let city = City::new(store.clone());
+    store
+        .put_webhook(&webhook("https://a.example/"), START)
+        .unwrap();
+    let id = webhook("").id;
+    let of = &city.organisation;
+    let delivery = |number: u64, is_taken: bool| Delivery {
+        id: format!("x-{number}"),
+        kind: "diemdanh.record".to_owned(),
+        told: Told::Record(number),
+        first_at: START,
+        tried_at: START,
+        tries: 1,
+        status: Some(500),
+        problem: Some("it answered 500".to_owned()),
+        is_taken,
+        again: false,
+    };
+    let keep = |one: Delivery| store.put_delivery(of, &id, &one).unwrap();
+    assert_eq!(keep(delivery(1, true)), Change::Same, "taken at once");
+    assert_eq!(keep(delivery(1, false)), Change::Made);
+    assert_eq!(keep(delivery(1, false)), Change::Changed);
+    let [kept] = store.deliveries(of, &id).unwrap().try_into().unwrap();
+    assert_eq!(
+        kept,
+        Delivery {
+            tries: 2,
+            ..delivery(1, false)
+        }
+    );
+    let claim = |ms: i64| {
+        let (now, until) = (WallTime(START.0 + ms), WallTime(START.0 + ms));
+        store.claim_webhooks(now, until, 8).unwrap().len()
+    };
+    assert_eq!(claim(10), 0, "there is nothing to deliver");
+    assert_eq!(
+        store.redeliver(of, &id, Told::Event(1)).unwrap(),
+        Change::Same
+    );
+    assert_eq!(
+        store.redeliver(of, &id, Told::Record(1)).unwrap(),
+        Change::Changed
+    );
+    assert_eq!(claim(20), 1, "one is to be sent again");
+    assert_eq!(keep(delivery(1, true)), Change::Changed);
+    assert_eq!(claim(30), 0);
+    let [kept] = store.deliveries(of, &id).unwrap().try_into().unwrap();
+    assert!(kept.is_taken && !kept.again && kept.tries == 3, "{kept:?}");
+    for number in 2..=crate::store::DELIVERIES_KEPT_MAX as u64 + 5 {
+        keep(delivery(number, false));
+    }
+    let kept = store.deliveries(of, &id).unwrap();
+    assert_eq!(kept.len(), crate::store::DELIVERIES_KEPT_MAX);
+    assert_eq!(
+        kept[0].told,
+        Told::Record(crate::store::DELIVERIES_KEPT_MAX as u64 + 5)
+    );
+    store.delete_webhook(of, &id).unwrap();
+    assert!(store.deliveries(of, &id).unwrap().is_empty());
 }

@@ -8,11 +8,13 @@ use vocabulary::{BootId, MeetingId, OrganisationId, WallTime};
 
 use super::convert::{self, signed};
 use super::database::damaged;
+use super::events;
 use super::ingest::{named_meeting, newest_commit};
 use super::meetings::{self, MeetingRow};
+use super::organisations;
 use super::records;
 use super::rosters::{self, Read};
-use crate::model::{Commit, MeetingState, RevisionInputs, RollRevision};
+use crate::model::{Commit, EventKind, MeetingState, RevisionInputs, RollRevision};
 use crate::store::{ROLL_RECORDS_MAX, StoreError};
 
 /// How many numbers of revisions a restored store leaves out for each restoration. The store that
@@ -72,10 +74,44 @@ pub(super) fn make(
                 made_at: now,
             };
             insert(c, row.number, revision)?;
+            let of = organisations::number(c, organisation)?;
+            let number = u64::from(revision.number);
+            events::note(c, of, EventKind::RollRevised, meeting.as_str(), number, now)?;
             revision
         }
     };
     inputs(c, &row, revision, made_from).map(Some)
+}
+
+/// Closed meetings whose roll lacks their closing or a record, of organisations that want to be
+/// told.
+pub(super) fn behind(
+    c: &Connection,
+    ended_after: WallTime,
+    limit: u32,
+) -> Result<Vec<(OrganisationId, MeetingId)>, StoreError> {
+    let mut statement = c.prepare_cached(
+        "SELECT o.id, m.id FROM meeting m JOIN organisation o ON o.number = m.organisation
+         WHERE m.state = 3 AND m.ends_ms > ?1
+           AND EXISTS (SELECT 1 FROM webhook w WHERE w.organisation = m.organisation
+               AND ' ' || w.events || ' ' LIKE '% ' || ?2 || ' %')
+           AND coalesce((SELECT r.through FROM revision r WHERE r.meeting = m.number
+                   AND r.closed ORDER BY r.number DESC LIMIT 1), -1)
+             < coalesce((SELECT max(r.number) FROM named_meeting n
+                   JOIN record r ON r.named_meeting = n.number
+                   WHERE n.organisation = m.organisation AND n.id = m.id), 0)
+         ORDER BY m.ends_ms LIMIT ?3",
+    )?;
+    let kind = EventKind::RollRevised.number();
+    let mut rows = statement.query(params![ended_after.0, kind, limit])?;
+    let mut behind = Vec::new();
+    while let Some(row) = rows.next()? {
+        behind.push((
+            convert::id(row, 0, "organisation.id")?,
+            convert::id(row, 1, "meeting.id")?,
+        ));
+    }
+    Ok(behind)
 }
 
 /// Whether anything changed that a roll shows.

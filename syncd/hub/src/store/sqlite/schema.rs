@@ -12,7 +12,44 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CITIZEN_CARDS,
     OFFERS,
     PORTRAITS,
+    EVENTS,
 ];
+
+/// Events of meetings, rolls and devices; which a webhook is told of, and what failed. The kinds
+/// of a webhook's events are their numbers with spaces between.
+const EVENTS: &str = "
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    organisation INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX event_by_subject ON event (kind, subject, at_ms);
+CREATE TABLE delivery (
+    number INTEGER PRIMARY KEY,
+    organisation INTEGER NOT NULL,
+    webhook TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    is_record INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    tried_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    status INTEGER,
+    problem TEXT,
+    taken INTEGER NOT NULL,
+    again INTEGER NOT NULL,
+    UNIQUE (organisation, webhook, is_record, place)
+) STRICT;
+CREATE INDEX meeting_closed ON meeting (ends_ms) WHERE state = 3;
+CREATE INDEX delivery_again ON delivery (organisation, webhook) WHERE again = 1;
+ALTER TABLE webhook ADD COLUMN records INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE webhook ADD COLUMN events TEXT NOT NULL DEFAULT '';
+ALTER TABLE webhook ADD COLUMN after_event INTEGER NOT NULL DEFAULT 0;
+";
 
 /// What devices are offered; contents are files that the digests name.
 const OFFERS: &str = "

@@ -5,13 +5,16 @@ use vocabulary::{OrganisationId, WallTime};
 
 use super::convert::{self, signed};
 use super::database::damaged;
+use super::events::newest as newest_event;
 use super::ingest::newest_commit;
 use super::organisations;
-use crate::model::{Change, Commit, Cursor, KeptWebhook, Webhook, WebhookId, WebhookState};
+use crate::model::{
+    Change, Commit, Cursor, EventKind, KeptWebhook, Webhook, WebhookId, WebhookState,
+};
 use crate::store::{StoreError, WEBHOOKS_MAX};
 
 const COLUMNS: &str = "o.id, w.id, w.url, w.salt, w.incarnation, w.after_commit, w.delivered_ms,
-    w.failing_since_ms, w.failures, w.problem, w.next_ms";
+    w.failing_since_ms, w.failures, w.problem, w.next_ms, w.records, w.events, w.after_event";
 
 pub(super) fn put(
     c: &Connection,
@@ -20,11 +23,26 @@ pub(super) fn put(
     now: WallTime,
 ) -> Result<Change, StoreError> {
     let organisation = organisations::number(c, &webhook.organisation)?;
+    let events = kinds_text(&webhook.events);
+    // What it was not told of until now, it is told of from now on.
     let changed = c.execute(
         "UPDATE webhook SET url = ?3, failures = 0, failing_since_ms = NULL, problem = NULL,
-             next_ms = ?4, leased_ms = NULL
-         WHERE organisation = ?1 AND id = ?2 AND url <> ?3",
-        params![organisation, webhook.id.as_str(), webhook.url, now.0],
+             next_ms = ?4, leased_ms = NULL, records = ?5, events = ?6,
+             after_commit = CASE WHEN records THEN after_commit ELSE ?7 END,
+             incarnation = CASE WHEN records THEN incarnation ELSE ?8 END,
+             after_event = CASE WHEN events = '' THEN ?9 ELSE after_event END
+         WHERE organisation = ?1 AND id = ?2 AND (url <> ?3 OR records <> ?5 OR events <> ?6)",
+        params![
+            organisation,
+            webhook.id.as_str(),
+            webhook.url,
+            now.0,
+            webhook.records,
+            events,
+            signed(newest_commit(c)?),
+            incarnation,
+            newest_event(c)?
+        ],
     )?;
     if changed > 0 {
         return Ok(Change::Changed);
@@ -45,8 +63,8 @@ pub(super) fn put(
     }
     c.execute(
         "INSERT INTO webhook (organisation, id, url, salt, incarnation, after_commit, failures,
-             next_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+             next_ms, records, events, after_event)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10)",
         params![
             organisation,
             webhook.id.as_str(),
@@ -54,10 +72,25 @@ pub(super) fn put(
             webhook.salt,
             incarnation,
             signed(newest_commit(c)?),
-            now.0
+            now.0,
+            webhook.records,
+            events,
+            newest_event(c)?
         ],
     )?;
     Ok(Change::Made)
+}
+
+/// The numbers of kinds, with spaces between.
+fn kinds_text(kinds: &[EventKind]) -> String {
+    let numbers = kinds.iter().map(|kind| kind.number().to_string());
+    numbers.collect::<Vec<_>>().join(" ")
+}
+
+/// The kinds of such numbers; those of a later version are passed over.
+fn kinds(text: &str) -> Vec<EventKind> {
+    let numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    numbers.filter_map(EventKind::of).collect()
 }
 
 fn convert_count(row: &Row<'_>) -> rusqlite::Result<u64> {
@@ -88,6 +121,10 @@ pub(super) fn delete(
     let Some(organisation) = organisations::find(c, organisation)? else {
         return Ok(Change::Same);
     };
+    c.execute(
+        "DELETE FROM delivery WHERE organisation = ?1 AND webhook = ?2",
+        params![organisation, id.as_str()],
+    )?;
     let deleted = c.execute(
         "DELETE FROM webhook WHERE organisation = ?1 AND id = ?2",
         params![organisation, id.as_str()],
@@ -104,15 +141,20 @@ pub(super) fn is_due(
     let newest = signed(newest_commit(c)?);
     let due = c.query_row(
         &format!("SELECT EXISTS (SELECT 1 FROM webhook w WHERE {DUE})"),
-        params![now.0, newest, incarnation],
+        params![now.0, newest, incarnation, newest_event(c)?],
         |row| row.get(0),
     )?;
     Ok(due)
 }
 
 /// It is time, nobody else has it, and there is something to deliver.
-const DUE: &str = "w.next_ms <= ?1 AND (w.leased_ms IS NULL OR w.leased_ms <= ?1)
-    AND (w.after_commit < ?2 OR w.incarnation <> ?3)";
+const DUE: &str = "(w.next_ms <= ?1 OR EXISTS (SELECT 1 FROM delivery d
+        WHERE d.organisation = w.organisation AND d.webhook = w.id AND d.again = 1))
+    AND (w.leased_ms IS NULL OR w.leased_ms <= ?1)
+    AND ((w.records AND (w.after_commit < ?2 OR w.incarnation <> ?3))
+        OR (w.events <> '' AND w.after_event < ?4)
+        OR EXISTS (SELECT 1 FROM delivery d WHERE d.organisation = w.organisation
+            AND d.webhook = w.id AND d.again = 1))";
 
 pub(super) fn claim(
     c: &Connection,
@@ -124,9 +166,9 @@ pub(super) fn claim(
     let newest = signed(newest_commit(c)?);
     let mut statement = c.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM webhook w JOIN organisation o ON o.number = w.organisation
-         WHERE {DUE} ORDER BY w.next_ms, w.organisation, w.id LIMIT ?4"
+         WHERE {DUE} ORDER BY w.next_ms, w.organisation, w.id LIMIT ?5"
     ))?;
-    let mut rows = statement.query(params![now.0, newest, incarnation, limit])?;
+    let mut rows = statement.query(params![now.0, newest, incarnation, newest_event(c)?, limit])?;
     let mut claimed = Vec::new();
     while let Some(row) = rows.next()? {
         claimed.push(read(row)?);
@@ -152,7 +194,7 @@ pub(super) fn put_state(
         .prepare_cached(
             "UPDATE webhook SET incarnation = ?3, after_commit = ?4, delivered_ms = ?5,
                  failing_since_ms = ?6, failures = ?7, problem = ?8, next_ms = ?9,
-                 leased_ms = NULL
+                 leased_ms = NULL, after_event = ?10
              WHERE organisation = ?1 AND id = ?2",
         )?
         .execute(params![
@@ -165,6 +207,7 @@ pub(super) fn put_state(
             state.failures,
             state.problem,
             state.next_at.map(|time| time.0),
+            signed(state.after_event),
         ])?;
     Ok(Change::when(changed > 0))
 }
@@ -182,6 +225,8 @@ fn read(row: &Row<'_>) -> Result<KeptWebhook, StoreError> {
                 .parse()
                 .map_err(|error: vocabulary::IdError| damaged("webhook.id")(error.into()))?,
             url: row.get(2)?,
+            records: row.get(11)?,
+            events: kinds(&row.get::<_, String>(12)?),
             salt: convert::bytes(row, 3, "webhook.salt")?,
         },
         state: WebhookState {
@@ -189,6 +234,7 @@ fn read(row: &Row<'_>) -> Result<KeptWebhook, StoreError> {
                 incarnation: convert::bytes(row, 4, "webhook.incarnation")?,
                 commit: Commit(convert::unsigned(row, 5, "webhook.after_commit")?),
             },
+            after_event: convert::unsigned(row, 13, "webhook.after_event")?,
             delivered_at: time(6)?,
             failing_since: time(7)?,
             failures: row.get(8)?,
