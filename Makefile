@@ -54,6 +54,7 @@ contract: setup ## a running hub against its own document, and the page for inte
 	$(CARGO) build --quiet --locked -p daemon -p kiosk
 	tests/contract/run
 	python3 tests/contract/sandbox.py
+	$${DIEMDANH_SETUP:-.setup}/venv-contract/bin/python tests/contract/page.py
 
 DAY ?= $(shell date -u +%F)
 

@@ -356,7 +356,11 @@ def check(what: str, found, expected) -> None:
         sys.exit(f"sandbox: {what}: {found!r}, not {expected!r}")
 
 
-if __name__ == "__main__":
-    # Ending it from outside ends what it started, too.
+def end_with_children() -> None:
+    """Ending it from outside ends what it started, too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("sandbox: ended from outside"))
+
+
+if __name__ == "__main__":
+    end_with_children()
     main()

@@ -17,6 +17,7 @@ pub mod ingest;
 mod metrics;
 pub mod model;
 mod offers;
+mod pages;
 pub mod plan;
 mod portrait;
 mod range;

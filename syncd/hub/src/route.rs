@@ -3,6 +3,8 @@
 use wire::limits::PATH_BYTES_MAX;
 use wire::{OPERATIONS, Operation};
 
+use crate::pages::{self, PageFile};
+
 /// Where a request leads.
 #[derive(Debug)]
 pub(crate) enum Route {
@@ -14,6 +16,8 @@ pub(crate) enum Route {
     Ready,
     /// The hub's numbers.
     Metrics,
+    /// To a file of a page for people.
+    Page(&'static PageFile),
     /// The path has other methods: these.
     Method(String),
     /// Nowhere.
@@ -32,7 +36,7 @@ pub(crate) fn find(method: &str, path: &str) -> Route {
         HEALTH_PATH => Some(Route::Health),
         READY_PATH => Some(Route::Ready),
         METRICS_PATH => Some(Route::Metrics),
-        _ => None,
+        _ => pages::find(path).map(Route::Page),
     };
     if let Some(route) = fixed {
         return match method {
@@ -143,6 +147,8 @@ mod tests {
     fn requests_find_their_operation() {
         check("GET", "/healthz", "Health");
         check("POST", "/healthz", "405 GET, HEAD");
+        check("POST", "/pages/webhooks", "405 GET, HEAD");
+        check("GET", "/pages/../hub.db", "404");
         check("GET", "BASE/rooms", "listRooms");
         check("HEAD", "BASE/rooms/G1", "getRoom G1");
         check("PUT", "BASE/people/a/portraits/1", "putPortrait a 1");

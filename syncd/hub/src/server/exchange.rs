@@ -153,6 +153,10 @@ async fn perform(
                 .await
                 .map(|reply| (reply, packing));
         }
+        Route::Page(file) => {
+            seen.operation = "page";
+            return Ok((file.reply(), packing));
+        }
         Route::Method(allow) => {
             let detail = format!("the path has the methods {allow}");
             return Err(Failure {
@@ -160,13 +164,7 @@ async fn perform(
                 ..Failure::new(ProblemType::MethodNotAllowed, detail)
             });
         }
-        Route::Nowhere => {
-            let detail = format!(
-                "there is nothing; {}/openapi.json has all paths",
-                wire::BASE
-            );
-            return Err(Failure::new(ProblemType::NotFound, detail));
-        }
+        Route::Nowhere => return Err(nowhere()),
     };
     seen.operation = operation.id;
     seen.status = operation.status;
@@ -203,6 +201,14 @@ async fn perform(
     };
     let reply = blocking(hub, move |hub| handle(hub, call, body)).await?;
     Ok((reply, packing))
+}
+
+fn nowhere() -> Failure {
+    let detail = format!(
+        "there is nothing; {}/openapi.json has all paths",
+        wire::BASE
+    );
+    Failure::new(ProblemType::NotFound, detail)
 }
 
 /// Counts a request that came through a proxy among those of its sender's address.

@@ -217,6 +217,12 @@ async fn heads_health_and_metrics_are_as_they_should_be() {
         assert_eq!(head.status(), 200, "{path}");
         assert_eq!(head.bytes().await.unwrap().len(), 0, "{path}");
     }
+    for path in ["/pages/webhooks", "/pages/webhooks.js", "/pages/page.css"] {
+        let got = client.get(town.url(path)).send().await.unwrap();
+        assert_eq!(got.status(), 200, "{path}");
+        let policy = got.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'"), "{path}");
+    }
     let metrics = town.url("/metrics");
     let refused = client.get(&metrics).send().await.unwrap();
     assert_eq!(refused.status(), 401);
