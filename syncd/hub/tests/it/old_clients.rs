@@ -105,10 +105,11 @@ async fn clients_of_today_are_recorded() {
     }
     city.town.stop().await;
     for operation in OPERATIONS {
-        // A delivery that failed takes its time.
+        // A delivery that failed takes its time, and this town has no models to plan for.
+        let is_left_out = ["redeliver", "getModelPlan"].contains(&operation.id);
         let is_played = !matches!(operation.request, Content::Picture)
             && !matches!(operation.answer, Content::Events(_))
-            && operation.id != "redeliver";
+            && !is_left_out;
         assert!(
             !is_played || recorded.contains(operation.id),
             "{} is not recorded; add it to what clients of today send",
@@ -284,6 +285,7 @@ fn with(mut exchange: Exchange, name: &str, value: &str) -> Exchange {
 /// All that clients of today send, in an order in which each finds what it needs.
 fn today(kiosk: &Kiosk) -> Vec<Exchange> {
     let mut all = integrators_put();
+    all.extend(integrators_set_up());
     all.extend(devices_ask(kiosk));
     all.extend(integrators_read());
     all
@@ -316,12 +318,6 @@ fn integrators_put() -> Vec<Exchange> {
     let (csv, ics) = (Value::from(sheet), Value::from(calendar));
     let room = json!({ "name": "Phòng mẫu", "doors": ["A1", "A2"] });
     let person = json!({ "name": "Nguyễn Văn Mẫu", "title": "Ông", "unit": "Sở Mẫu" });
-    let webhook = json!({ "url": "https://receiver.example/diemdanh" });
-    let offer = json!({
-        "kind": "update", "version": "2.0", "size_bytes": 10, "signature_key": "key-1",
-        "sha256": "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882",
-    });
-    let put_device = json!({ "room": "G1", "doors": ["A1"] });
     vec![
         ask("getOpenApi", "nobody", "/openapi.json", None),
         read("getOrganisation", "/organisation"),
@@ -348,6 +344,41 @@ fn integrators_put() -> Vec<Exchange> {
             key("postCalendar", "/calendar", ics),
             "content-type",
             "text/calendar",
+        ),
+    ]
+}
+
+fn integrators_set_up() -> Vec<Exchange> {
+    let key = |operation: &str, path: &str, body: Value| ask(operation, "key", path, Some(body));
+    let read = |operation: &str, path: &str| ask(operation, "key", path, None);
+    // Of what happens here only after it is taken away: nobody is at that address.
+    let types = ["device.silent", "device.revoked"];
+    let webhook = json!({ "url": "https://receiver.example/diemdanh", "types": types });
+    // The public key of RFC 8032's first test.
+    let keys = json!({
+        "keys": ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"],
+    });
+    let offer = json!({
+        "kind": "update", "version": "2.0", "size_bytes": 10, "signature_key": "key-1",
+        "sha256": "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882",
+    });
+    let put_device = json!({ "room": "G1", "doors": ["A1"] });
+    vec![
+        key(
+            "putCitizenCard",
+            "/people/a1/citizen-card",
+            json!({ "number": "001099000001" }),
+        ),
+        key("putInvitationKeys", "/invitation-keys", keys.clone()),
+        read("getInvitationKeys", "/invitation-keys"),
+        key(
+            "putMeetingInvitationKeys",
+            "/meetings/hop-1/invitation-keys",
+            keys,
+        ),
+        read(
+            "getMeetingInvitationKeys",
+            "/meetings/hop-1/invitation-keys",
         ),
         key("putWebhook", "/webhooks/mau", webhook),
         key("putOffer", "/offers/fw-2", offer),
@@ -445,6 +476,7 @@ fn integrators_read() -> Vec<Exchange> {
         read("closeMeeting", "/meetings/hop-1/closing"),
         read("cancelMeeting", "/meetings/hop-2"),
         read("deleteReference", "/people/a1/references/anh-1"),
+        read("deleteCitizenCard", "/people/a1/citizen-card"),
         read("revokeDevice", &enrolled),
         read("reinstateDevice", &format!("{enrolled}/reinstatement")),
     ]
