@@ -144,7 +144,10 @@ fn certificates(store: Arc<dyn Store>) {
             .serial
             .0
     };
+    let newest = |id: &str| city.store.newest_certificate(&device(id)).unwrap();
+    assert_eq!(newest("kiosk-1").as_deref(), Some("certificate 1"));
     assert_eq!(renew(2, 7, START), [2]);
+    assert_eq!(newest("kiosk-1").as_deref(), Some("certificate 2"));
     assert_eq!(
         renew(3, 7, WallTime(START.0 + 1000)),
         [2],
