@@ -163,8 +163,8 @@ fn run(programs: &Path, time: Duration, seed: u64) -> anyhow::Result<()> {
         arrived.len(),
         began.elapsed().as_secs()
     );
-    house.check_roll()?;
-    compare(&written, &arrived)
+    compare(&written, &arrived)?;
+    house.check_roll()
 }
 
 /// How long draining may take: two hundred records a second would be slow.

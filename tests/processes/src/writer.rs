@@ -18,6 +18,9 @@ const BATCH: usize = 5;
 /// Between two transactions: hundreds of records a second, as no door has them.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Records of one meeting: an hour of this is more than the roll of one meeting may be made from.
+const MEETING_RECORDS: usize = 50_000;
+
 /// Records in one transaction when there is a count to reach, and nobody is to be imitated.
 const FILLING_BATCH: u64 = 1000;
 
@@ -43,16 +46,27 @@ pub fn write(path: &Path, device: &str, meeting: &str) -> anyhow::Result<()> {
     let mut ledger = Ledger::open(path, &device, now())?;
     // What is there already must read back before anything is added.
     let reader = Reader::open(path)?;
+    let mut count = 0;
     for stored in reader.records_after(Sequence(0)) {
         stored.context("the ledger does not read back after a kill")?;
+        count += 1;
     }
-    let meeting: MeetingId = meeting.parse().context("the meeting's id")?;
     loop {
+        let meeting = meeting_after(count, meeting).context("the meeting's id")?;
         let bodies = (0..BATCH)
             .map(|_| body(&meeting))
             .collect::<anyhow::Result<_>>()?;
         ledger.append_batch(now(), bodies)?;
+        count += BATCH;
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// At which meeting the records behind so many are: the first, and then others that nobody planned.
+fn meeting_after(count: usize, first: &str) -> Result<MeetingId, vocabulary::IdError> {
+    match count / MEETING_RECORDS {
+        0 => first.parse(),
+        number => format!("{first}-{number}").parse(),
     }
 }
 
