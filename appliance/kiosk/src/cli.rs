@@ -300,6 +300,11 @@ pub struct EvaluateArgs {
         value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub resamplings: u32,
 
+    /// Make every photograph small, dark, bright, blurred, lit from the side, lit from behind and
+    /// grey too, and report how much is missed under each condition. Takes eight times as long.
+    #[arg(long)]
+    pub conditions: bool,
+
     /// Threads that make templates, each with its own networks.
     #[arg(long, value_name = "COUNT", default_value_t = 2,
         value_parser = clap::value_parser!(u8).range(1..=16))]

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, anyhow};
-use biometrics::{EnrolmentRefusal, EnrolmentRules, check_portrait};
+use biometrics::{Detection, EnrolmentRefusal, EnrolmentRules, check_portrait};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use imaging::DecodeLimits;
+use imaging::{DecodeLimits, Picture};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::Manifest;
 use vocabulary::{FeatureSpace, Template};
 
-use super::cache::{Cache, Entry};
+use super::cache::{Cache, Entry, Key};
+use super::condition::Condition;
 use super::dataset::Dataset;
 use crate::cli::EvaluateArgs;
 use crate::config::Config;
@@ -28,15 +29,27 @@ use inference::portrait::{faces, template};
 /// Finished photographs that may wait to be gathered, for each thread.
 const WAITING_MAX: usize = 16;
 
-/// What the photographs came to.
-#[derive(Debug)]
-pub struct Acquired {
+/// What is said of a degraded photograph when nobody is seen on the photograph itself.
+const NOBODY_ON_IT: &str = "no face was found on the photograph itself";
+
+/// What the photographs came to, as they are or under one condition.
+#[derive(Debug, Clone, Default)]
+pub struct Taken {
     /// One for each photograph of the dataset, in its order; `None` when it gave no template.
     pub templates: Vec<Option<Template>>,
     /// Why photographs gave no template: index and reason.
     pub failures: Vec<(usize, String)>,
     /// Photographs with a template that enrolment would refuse, and why.
     pub refusals: Vec<(usize, String)>,
+}
+
+/// What the photographs came to, all in all.
+#[derive(Debug)]
+pub struct Acquired {
+    /// As they are.
+    pub plain: Taken,
+    /// Under each condition, where that was asked for.
+    pub conditions: Vec<(Condition, Taken)>,
     /// How many templates were in the cache.
     pub cached: usize,
     /// In which space all templates are.
@@ -66,7 +79,7 @@ pub fn acquire(config: &Config, args: &EvaluateArgs, of: &Dataset) -> anyhow::Re
             scope.spawn(move || work(&mut networks, cache, args, of, next, &done));
         }
         drop(done);
-        gather(&finished, count, space)
+        gather(&finished, &wanted(args), count, space)
     })
 }
 
@@ -88,8 +101,9 @@ fn facts(config: &Config) -> anyhow::Result<Vec<String>> {
     Ok(facts)
 }
 
-/// A photograph's index, what it came to, and whether that was known.
-type Done = (usize, anyhow::Result<(Entry, bool)>);
+/// A photograph's index, what it came to as it is and then under each condition, and how much of
+/// this was known.
+type Done = (usize, anyhow::Result<(Vec<Entry>, usize)>);
 
 /// One thread: takes the next photograph until there is none or nobody listens.
 fn work(
@@ -100,52 +114,120 @@ fn work(
     next: &AtomicUsize,
     done: &Sender<Done>,
 ) {
+    let wanted = wanted(args);
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(photograph) = of.photographs.get(index) else {
             return;
         };
-        let entry = look_up(networks, cache, &args.dataset.join(&photograph.path))
+        let path = args.dataset.join(&photograph.path);
+        let entries = look_up(networks, cache, &path, &wanted)
             .with_context(|| format!("photograph {}", photograph.path));
-        if done.send((index, entry)).is_err() {
+        if done.send((index, entries)).is_err() {
             return;
         }
     }
 }
 
-fn look_up(networks: &mut Networks, cache: &Cache, path: &Path) -> anyhow::Result<(Entry, bool)> {
+/// The photograph as it is, and the conditions that were asked for.
+fn wanted(args: &EvaluateArgs) -> Vec<Option<Condition>> {
+    let conditions = args.conditions.then_some(Condition::ALL);
+    let conditions = conditions.into_iter().flatten().map(Some);
+    std::iter::once(None).chain(conditions).collect()
+}
+
+fn look_up(
+    networks: &mut Networks,
+    cache: &Cache,
+    path: &Path,
+    wanted: &[Option<Condition>],
+) -> anyhow::Result<(Vec<Entry>, usize)> {
     let bytes = portrait::read_bytes(path)?;
-    if let Some(entry) = cache.get(&bytes) {
-        return Ok((entry, true));
+    let key = Key::of(&bytes);
+    let known: Vec<Option<Entry>> = wanted.iter().map(|one| cache.get(&key, *one)).collect();
+    let count = known.iter().flatten().count();
+    if count == wanted.len() {
+        return Ok((known.into_iter().flatten().collect(), count));
     }
-    let entry = match look(networks, &bytes) {
-        Ok(entry) => entry,
-        // What the photograph itself is to blame for.
+    let seen = fault(see(networks, &bytes))?;
+    let mut entries = Vec::with_capacity(wanted.len());
+    for (condition, entry) in wanted.iter().zip(known) {
+        if let Some(entry) = entry {
+            entries.push(entry);
+            continue;
+        }
+        let looked = match &seen {
+            Ok(seen) => fault(look(networks, seen, *condition))?,
+            Err(reason) => Err(reason.clone()),
+        };
+        let entry = looked.unwrap_or_else(Entry::Failed);
+        cache.put(&key, *condition, &entry)?;
+        entries.push(entry);
+    }
+    Ok((entries, count))
+}
+
+/// What the photograph itself is to blame for becomes a reason; all else stays an error.
+fn fault<T>(found: Result<T, PortraitError>) -> Result<Result<T, String>, PortraitError> {
+    match found {
+        Ok(found) => Ok(Ok(found)),
         Err(
             error @ (PortraitError::Decode(_)
             | PortraitError::Portrait(inference::PortraitError::Align(_))),
-        ) => Entry::Failed(chain(&error)),
-        Err(error @ (PortraitError::Read { .. } | PortraitError::Portrait(_))) => {
-            return Err(error.into());
-        }
-    };
-    cache.put(&bytes, &entry)?;
-    Ok((entry, false))
+        ) => Ok(Err(chain(&error))),
+        Err(error @ (PortraitError::Read { .. } | PortraitError::Portrait(_))) => Err(error),
+    }
 }
 
-fn look(networks: &mut Networks, bytes: &[u8]) -> Result<Entry, PortraitError> {
+/// A photograph and the faces on it.
+struct Seen {
+    picture: Picture,
+    found: Vec<Detection>,
+}
+
+fn see(networks: &mut Networks, bytes: &[u8]) -> Result<Seen, PortraitError> {
     let picture = imaging::decode(bytes, DecodeLimits::default())?.picture;
     let found = faces(&mut networks.detector, &picture)?;
-    let widest = found
-        .iter()
-        .max_by(|a, b| a.bounds.width.total_cmp(&b.bounds.width));
-    let Some(widest) = widest else {
+    Ok(Seen { picture, found })
+}
+
+/// Looks at the photograph itself, or makes it worse and begins anew with what became of it.
+fn look(
+    networks: &mut Networks,
+    seen: &Seen,
+    condition: Option<Condition>,
+) -> Result<Entry, PortraitError> {
+    let Some(condition) = condition else {
+        return judge(networks, &seen.picture, &seen.found);
+    };
+    let Some(face) = widest(&seen.found) else {
+        return Ok(Entry::Failed(NOBODY_ON_IT.to_owned()));
+    };
+    let worse = condition
+        .apply(&seen.picture, &face.bounds)
+        .map_err(inference::PortraitError::Scale)?;
+    let found = faces(&mut networks.detector, &worse)?;
+    judge(networks, &worse, &found)
+}
+
+fn judge(
+    networks: &mut Networks,
+    picture: &Picture,
+    found: &[Detection],
+) -> Result<Entry, PortraitError> {
+    let Some(face) = widest(found) else {
         return Ok(Entry::Failed("no face was found".to_owned()));
     };
-    let template = template(&mut networks.comparer, &picture, widest)?;
-    let judged = check_portrait(&picture, &found, &EnrolmentRules::default());
+    let template = template(&mut networks.comparer, picture, face)?;
+    let judged = check_portrait(picture, found, &EnrolmentRules::default());
     let refused = judged.err().map(|refusal| kind(&refusal).to_owned());
     Ok(Entry::face(template.values(), refused))
+}
+
+fn widest(found: &[Detection]) -> Option<&Detection> {
+    found
+        .iter()
+        .max_by(|one, other| one.bounds.width.total_cmp(&other.bounds.width))
 }
 
 /// What enrolment minds, without the numbers of the single case.
@@ -166,37 +248,49 @@ fn kind(refusal: &EnrolmentRefusal) -> &'static str {
 
 fn gather(
     finished: &Receiver<Done>,
+    wanted: &[Option<Condition>],
     count: usize,
     space: FeatureSpace,
 ) -> anyhow::Result<Acquired> {
     let style = "Photographs {wide_bar} {pos}/{len} ({eta} left)";
     let bar = ProgressBar::new(count as u64).with_style(ProgressStyle::with_template(style)?);
-    let mut acquired = Acquired {
+    let nothing = || Taken {
         templates: vec![None; count],
-        failures: Vec::new(),
-        refusals: Vec::new(),
-        cached: 0,
-        space,
+        ..Taken::default()
     };
-    for (index, entry) in finished {
-        let (entry, known) = entry?;
-        acquired.cached += usize::from(known);
-        acquired.take(index, entry)?;
+    let mut taken: Vec<Taken> = wanted.iter().map(|_| nothing()).collect();
+    let mut cached = 0;
+    for (index, entries) in finished {
+        let (entries, known) = entries?;
+        cached += known;
+        for (taken, entry) in taken.iter_mut().zip(entries) {
+            taken.take(index, entry, &space)?;
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    acquired.failures.sort();
-    acquired.refusals.sort();
-    Ok(acquired)
+    for taken in &mut taken {
+        taken.failures.sort();
+        taken.refusals.sort();
+    }
+    let mut taken = taken.into_iter();
+    let plain = taken.next().unwrap_or_else(nothing);
+    let conditions = wanted.iter().flatten().copied().zip(taken).collect();
+    Ok(Acquired {
+        plain,
+        conditions,
+        cached,
+        space,
+    })
 }
 
-impl Acquired {
-    fn take(&mut self, index: usize, entry: Entry) -> anyhow::Result<()> {
+impl Taken {
+    fn take(&mut self, index: usize, entry: Entry, space: &FeatureSpace) -> anyhow::Result<()> {
         match entry {
             Entry::Face { template, refused } => {
                 let values = Entry::values(&template)
                     .ok_or_else(|| anyhow!("the cache is damaged; delete it and start again"))?;
-                self.templates[index] = Some(Template::normalise(self.space.clone(), &values)?);
+                self.templates[index] = Some(Template::normalise(space.clone(), &values)?);
                 self.refusals.extend(refused.map(|reason| (index, reason)));
             }
             Entry::Failed(reason) => self.failures.push((index, reason)),

@@ -90,7 +90,7 @@ mod tests {
         let trial = |person: usize, score| Trial {
             photograph: 0,
             person,
-            called: person,
+            called: Some(person),
             score,
         };
         let score = |person| if person < 10 { 0.1 } else { 0.9 };
@@ -98,7 +98,7 @@ mod tests {
             mated: (0..1000).map(|at| trial(at / 10, score(at / 10))).collect(),
             strangers: (100..200)
                 .map(|person| Trial {
-                    called: 0,
+                    called: Some(0),
                     ..trial(person, 0.5)
                 })
                 .collect(),

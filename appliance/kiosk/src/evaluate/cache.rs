@@ -13,6 +13,8 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::condition::{CONDITIONS_VERSION, Condition};
+
 /// Raised whenever the way from a photograph to its template changes in a manner that digests do
 /// not show: decoding, scaling, the choice of the face, alignment.
 const PIPELINE_VERSION: u32 = 1;
@@ -59,6 +61,17 @@ impl Entry {
     }
 }
 
+/// By what a photograph is known: its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// The key of a photograph with these bytes.
+    pub fn of(photograph: &[u8]) -> Self {
+        Self(hexadecimal(&Sha256::digest(photograph)))
+    }
+}
+
 /// The entries of one pipeline.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -83,10 +96,11 @@ impl Cache {
         Ok(Self { folder })
     }
 
-    /// What is known of a photograph with these bytes. What cannot be read is not known.
-    pub fn get(&self, photograph: &[u8]) -> Option<Entry> {
+    /// What is known of a photograph under a condition, or of itself. What cannot be read is not
+    /// known.
+    pub fn get(&self, photograph: &Key, condition: Option<Condition>) -> Option<Entry> {
         let mut text = String::new();
-        let file = File::open(self.path(photograph)).ok()?;
+        let file = File::open(self.path(photograph, condition)).ok()?;
         file.take(ENTRY_BYTES_MAX).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
@@ -95,8 +109,13 @@ impl Cache {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn put(&self, photograph: &[u8], entry: &Entry) -> anyhow::Result<()> {
-        let path = self.path(photograph);
+    pub fn put(
+        &self,
+        photograph: &Key,
+        condition: Option<Condition>,
+        entry: &Entry,
+    ) -> anyhow::Result<()> {
+        let path = self.path(photograph, condition);
         let part = path.with_extension("part");
         let write = || -> anyhow::Result<()> {
             File::create(&part)?.write_all(&serde_json::to_vec(entry)?)?;
@@ -105,9 +124,12 @@ impl Cache {
         write().with_context(|| format!("the cache entry {} cannot be written", path.display()))
     }
 
-    fn path(&self, photograph: &[u8]) -> PathBuf {
+    fn path(&self, photograph: &Key, condition: Option<Condition>) -> PathBuf {
+        let condition = condition.map_or(String::new(), |condition| {
+            format!("-{}-{CONDITIONS_VERSION}", condition.name())
+        });
         self.folder
-            .join(format!("{}.json", hexadecimal(&Sha256::digest(photograph))))
+            .join(format!("{}{condition}.json", photograph.0))
     }
 }
 
@@ -125,12 +147,18 @@ mod tests {
         let facts = |text: &str| vec![text.to_owned()];
         let cache = Cache::open(folder.path(), &facts("one")).unwrap();
         let entry = Entry::face(&[0.1, -1.5e-7, 1.0], Some("blurred".to_owned()));
-        assert_eq!(cache.get(b"photograph"), None);
-        cache.put(b"photograph", &entry).unwrap();
-        assert_eq!(cache.get(b"photograph"), Some(entry.clone()));
-        assert_eq!(cache.get(b"another"), None);
+        let key = Key::of(b"photograph");
+        assert_eq!(cache.get(&key, None), None);
+        cache.put(&key, None, &entry).unwrap();
+        assert_eq!(cache.get(&key, None), Some(entry.clone()));
+        assert_eq!(cache.get(&Key::of(b"another"), None), None);
+        let dark = Entry::Failed("no face".to_owned());
+        cache.put(&key, Some(Condition::Dark), &dark).unwrap();
+        assert_eq!(cache.get(&key, Some(Condition::Dark)), Some(dark));
+        assert_eq!(cache.get(&key, Some(Condition::Grey)), None);
+        assert_eq!(cache.get(&key, None), Some(entry.clone()));
         let other = Cache::open(folder.path(), &facts("two")).unwrap();
-        assert_eq!(other.get(b"photograph"), None);
+        assert_eq!(other.get(&key, None), None);
         let Entry::Face { template, .. } = entry else {
             panic!("a face")
         };
@@ -141,11 +169,10 @@ mod tests {
     fn a_broken_entry_is_not_known() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path(), &[]).unwrap();
-        cache
-            .put(b"p", &Entry::Failed("no face".to_owned()))
-            .unwrap();
-        fs::write(cache.path(b"p"), "{\"face\":").unwrap();
-        assert_eq!(cache.get(b"p"), None);
+        let (key, entry) = (Key::of(b"p"), Entry::Failed("no face".to_owned()));
+        cache.put(&key, None, &entry).unwrap();
+        fs::write(cache.path(&key, None), "{\"face\":").unwrap();
+        assert_eq!(cache.get(&key, None), None);
         for template in ["0", "zzzzzzzz", "3f80000", "ÿÿÿÿ"] {
             assert_eq!(Entry::values(template), None, "{template}");
         }

@@ -7,15 +7,20 @@
 
 mod acquire;
 mod bootstrap;
+mod by_condition;
 mod cache;
+mod chart;
+mod condition;
 mod dataset;
 mod npz;
 mod one_to_one;
 mod open_set;
+mod plots;
 mod random;
 mod report;
 mod results;
 mod split;
+mod svg;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +43,7 @@ use crate::config::Config;
 pub fn evaluate(config: &Config, args: &EvaluateArgs) -> anyhow::Result<()> {
     let dataset = Dataset::open(&args.dataset, args.half)?;
     let acquired = acquire::acquire(config, args, &dataset)?;
-    for (at, reason) in &acquired.failures {
+    for (at, reason) in &acquired.plain.failures {
         eprintln!("{}: {reason}", dataset.photographs[*at].path);
     }
     eprintln!(
@@ -55,13 +60,19 @@ pub fn evaluate(config: &Config, args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
         write(path, &json()?)?;
     }
-    let report = report::markdown(&results);
     match &args.report {
         Some(folder) => {
-            write(&folder.join("report.md"), &report)?;
+            let plots = plots::all(&results);
+            for plot in &plots {
+                write(&folder.join(plot.file), &plot.svg)?;
+            }
+            write(
+                &folder.join("report.md"),
+                &report::markdown(&results, &plots),
+            )?;
             write(&folder.join("results.json"), &json()?)?;
         }
-        None => print!("{report}"),
+        None => print!("{}", report::markdown(&results, &[])),
     }
     Ok(())
 }
@@ -73,7 +84,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn write_templates(path: &Path, dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<()> {
-    let both = dataset.photographs.iter().zip(&acquired.templates);
+    let both = dataset.photographs.iter().zip(&acquired.plain.templates);
     let made = both.filter_map(|(one, template)| Some((one.path.as_str(), template.as_ref()?)));
     let (paths, feats): (Vec<&str>, Vec<&[f32]>) = made
         .map(|(path, template)| (path, template.values()))

@@ -10,6 +10,9 @@ use vocabulary::{Template, TemplateError};
 /// Width of a step of scores.
 pub const STEP: f64 = 1e-4;
 
+/// The lowest score, where the first step begins.
+pub const SCORE_LOWEST: f64 = -1.0;
+
 /// Steps from −1 to 1, and one for 1 itself.
 const STEPS: usize = 20_001;
 
@@ -52,6 +55,20 @@ impl Histogram {
             }
         }
         -1.0
+    }
+
+    /// The counts of every `steps` steps together, from a score of [`SCORE_LOWEST`] upwards. A
+    /// score of 1 itself counts in the last bar.
+    pub fn bars(&self, steps: usize) -> Vec<u64> {
+        let (below, top) = self.counts.split_at(STEPS - 1);
+        let mut bars: Vec<u64> = below
+            .chunks(steps.max(1))
+            .map(|steps| steps.iter().sum())
+            .collect();
+        if let Some(last) = bars.last_mut() {
+            *last += top.iter().sum::<u64>();
+        }
+        bars
     }
 
     fn add(&mut self, score: f32) {
@@ -192,5 +209,9 @@ mod tests {
             (scores.reaching(-1.0), scores.reaching(1.0), scores.total()),
             (2, 1, 2)
         );
+        scores.add(0.0101);
+        let bars = scores.bars(100);
+        assert_eq!((bars.len(), bars.iter().sum::<u64>()), (200, 3));
+        assert_eq!((bars[0], bars[101], bars[199]), (1, 1, 1));
     }
 }

@@ -41,16 +41,26 @@ pub struct Trial {
     pub photograph: usize,
     /// Whom it shows.
     pub person: usize,
-    /// Who on the roster is most like it.
-    pub called: usize,
-    /// How like, as a cosine.
+    /// Who on the roster is most like it; nobody when no template could be made of it.
+    pub called: Option<usize>,
+    /// How like, as a cosine; below every threshold when there is no template.
     pub score: f32,
 }
 
 impl Trial {
+    /// A photograph that no template could be made of: it is called by no name.
+    fn unseen(photograph: usize, person: usize) -> Self {
+        Self {
+            photograph,
+            person,
+            called: None,
+            score: f32::NEG_INFINITY,
+        }
+    }
+
     /// Whether the most alike is the person who is shown.
     pub fn right(&self) -> bool {
-        self.called == self.person
+        self.called == Some(self.person)
     }
 }
 
@@ -65,17 +75,38 @@ pub struct Trials {
     pub places_with_fewer: usize,
 }
 
+/// What comes to the door.
+#[derive(Debug, Clone, Copy)]
+pub enum Probes<'a> {
+    /// The photographs themselves.
+    Themselves,
+    /// What became of each under a condition, by the photograph's index; nothing when no template
+    /// could be made of it.
+    Instead(&'a [Option<Template>]),
+}
+
+impl<'a> Probes<'a> {
+    fn of(self, shot: &'a Shot) -> Option<&'a Template> {
+        match self {
+            Self::Themselves => Some(&shot.1),
+            Self::Instead(templates) => templates.get(shot.0)?.as_ref(),
+        }
+    }
+}
+
 /// Draws the rosters and holds everybody's photographs against them. `None` when there are too few
 /// people for a roster of this size and strangers beside it.
 ///
 /// People with a photograph to spare come first, in random order: only they can be missed. When
 /// they are not enough, others fill the roster with what they have, so that strangers meet as many
-/// delegates as asked for.
+/// delegates as asked for. What is enrolled are the photographs themselves, whatever the probes
+/// are, and the same seed draws the same rosters for all of these.
 ///
 /// # Errors
 /// [`GalleryError`] when templates do not belong together.
 pub fn run(
     people: &[Vec<Shot>],
+    probes: Probes<'_>,
     space: &FeatureSpace,
     setup: Setup,
 ) -> Result<Option<Trials>, GalleryError> {
@@ -95,7 +126,7 @@ pub fn run(
             (id(member.person), mean.collect())
         });
         let gallery = Gallery::build(space.clone(), references)?;
-        trials.hold_against(people, &gallery, &drawn, &mut random)?;
+        trials.hold_against(people, probes, &gallery, &drawn, &mut random)?;
         trials.places_with_fewer += drawn
             .iter()
             .filter(|member| member.enrolled.len() < setup.photographs)
@@ -158,9 +189,9 @@ impl Trials {
 
     /// The delegates' photographs that are called by another delegate's name.
     pub fn wrong_names(&self, threshold: f32) -> impl Iterator<Item = &Trial> {
-        self.mated
-            .iter()
-            .filter(move |trial| !trial.right() && trial.score >= threshold)
+        self.mated.iter().filter(move |trial| {
+            trial.called.is_some() && !trial.right() && trial.score >= threshold
+        })
     }
 
     /// The strangers' photographs that are called, the most alike first.
@@ -173,6 +204,7 @@ impl Trials {
     fn hold_against(
         &mut self,
         people: &[Vec<Shot>],
+        probes: Probes<'_>,
         gallery: &Gallery,
         drawn: &[Member],
         random: &mut Random,
@@ -193,17 +225,16 @@ impl Trials {
                     .collect(),
                 None => vec![random.below(shots.len())],
             };
-            for (photograph, template) in shown.iter().map(|at| &shots[*at]) {
-                gallery.search(template, 1, &mut found)?;
-                let Some(best) = found.first() else {
-                    continue;
-                };
-                let trial = Trial {
-                    photograph: *photograph,
-                    person,
-                    called: drawn[best.person as usize].person,
-                    score: best.score.value(),
-                };
+            for shot in shown.iter().map(|at| &shots[*at]) {
+                let mut trial = Trial::unseen(shot.0, person);
+                if let Some(template) = probes.of(shot) {
+                    gallery.search(template, 1, &mut found)?;
+                    let Some(best) = found.first() else {
+                        continue;
+                    };
+                    trial.called = Some(drawn[best.person as usize].person);
+                    trial.score = best.score.value();
+                }
                 match member_of[person] {
                     Some(_) => self.mated.push(trial),
                     None => self.strangers.push(trial),
@@ -265,7 +296,7 @@ mod tests {
         Trial {
             photograph: 0,
             person,
-            called,
+            called: Some(called),
             score,
         }
     }
@@ -342,7 +373,9 @@ mod tests {
                 rosters: 3,
                 seed,
             };
-            let trials = run(&people, &space(), setup).unwrap().unwrap();
+            let trials = run(&people, Probes::Themselves, &space(), setup)
+                .unwrap()
+                .unwrap();
             assert_eq!(trials.mated.len(), 3 * 8, "seed {seed}");
             assert_eq!(trials.strangers.len(), 3 * 60, "seed {seed}");
             assert_eq!(trials.places_with_fewer, 0, "seed {seed}");
@@ -351,7 +384,12 @@ mod tests {
             let rates = trials.rates(threshold, &weights);
             assert_eq!((rates.fpir, rates.fnir), (0.0, 0.0), "seed {seed}");
             assert!((-0.1..0.1).contains(&threshold), "seed {seed}: {threshold}");
-            assert_eq!(run(&people, &space(), setup).unwrap().unwrap(), trials);
+            assert_eq!(
+                run(&people, Probes::Themselves, &space(), setup)
+                    .unwrap()
+                    .unwrap(),
+                trials
+            );
         }
         // Of the eight and ten who fill the roster, the ten have one photograph instead of two.
         people[8..].iter_mut().for_each(|shots| shots.truncate(1));
@@ -361,14 +399,16 @@ mod tests {
             rosters: 1,
             seed: 1,
         };
-        let filled = run(&people, &space(), setup).unwrap().unwrap();
+        let filled = run(&people, Probes::Themselves, &space(), setup)
+            .unwrap()
+            .unwrap();
         assert_eq!((filled.mated.len(), filled.places_with_fewer), (8, 10));
         let setup = Setup {
             roster: 19,
             ..setup
         };
         assert_eq!(
-            run(&people, &space(), setup).unwrap(),
+            run(&people, Probes::Themselves, &space(), setup).unwrap(),
             None,
             "49 strangers are too few"
         );
@@ -390,13 +430,15 @@ mod tests {
             seed,
         };
         let wrong = (0..40).map(|seed| {
-            let trials = run(&people, &space(), setup(seed)).unwrap().unwrap();
+            let trials = run(&people, Probes::Themselves, &space(), setup(seed))
+                .unwrap()
+                .unwrap();
             trials
                 .wrong_names(0.99)
                 .map(|t| (t.photograph, t.called))
                 .collect::<Vec<_>>()
         });
         let wrong: Vec<_> = wrong.flatten().collect();
-        assert!(wrong.contains(&(3, 0)), "seeds 0 to 39: {wrong:?}");
+        assert!(wrong.contains(&(3, Some(0))), "seeds 0 to 39: {wrong:?}");
     }
 }

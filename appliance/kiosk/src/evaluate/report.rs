@@ -3,15 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::plots::Plot;
 use super::results::{GROUPS_AT_FMR, OneToOne, OpenSet, Point, Results};
 
-/// Writes the report.
-pub fn markdown(results: &Results) -> String {
+/// Writes the report; the plots are linked as files beside it.
+pub fn markdown(results: &Results, plots: &[Plot]) -> String {
     let mut text = String::from("# How right the recognition is\n\n");
     text.push_str(&what(results));
     text.push_str(&acquisition(results));
     text.push_str(&open_set(results));
     text.push_str(&one_to_one(&results.one_to_one));
+    text.push_str(&groups(results));
+    text.push_str(&conditions(results));
+    if !plots.is_empty() {
+        text.push_str("\n## Plots\n");
+    }
+    for plot in plots {
+        let _ = writeln!(text, "\n![{}]({})", plot.shows, plot.file);
+    }
     text
 }
 
@@ -35,12 +44,6 @@ fn what(results: &Results) -> String {
 
 fn acquisition(results: &Results) -> String {
     let one = &results.acquisition;
-    let list = |reasons: &BTreeMap<String, usize>| {
-        let each = reasons
-            .iter()
-            .map(|(reason, count)| format!("{reason}: {count}"));
-        each.collect::<Vec<_>>().join("; ")
-    };
     let mut text = format!(
         "\n## Failure to acquire and to enrol\n\nWithout a template: {}.",
         percent(one.failure_to_acquire)
@@ -103,12 +106,7 @@ fn open_set(results: &Results) -> String {
 }
 
 fn open_set_row(row: &OpenSet) -> String {
-    let interval = match (row.fnir_low, row.fnir_high) {
-        (Some(low), Some(high)) => {
-            format!(" ({:.1}–{:.1})", low * 100.0, high * 100.0)
-        }
-        (None | Some(_), None | Some(_)) => String::new(),
-    };
+    let interval = interval(row.fnir_low, row.fnir_high);
     format!(
         "| {} | {} | {} | {:.3} | {}{interval} | {} ({}) | {}, {} |\n",
         row.roster,
@@ -135,26 +133,103 @@ fn one_to_one(one: &OneToOne) -> String {
     points
         .iter()
         .for_each(|point| text.push_str(&format!("| {}\n", cells(point))));
-    if !one.groups.is_empty() {
-        let _ = write!(
-            text,
-            "\n### Groups, at the threshold where all pairs have an FMR of {GROUPS_AT_FMR:e}\n\n\
-             Pairs within a group.\n\n| group | pairs of two people | pairs of one | threshold \
-             | FMR | false matches | FNMR | false non-matches |\n\
-             |---|---|---|---|---|---|---|---|\n"
-        );
+    text
+}
+
+fn groups(results: &Results) -> String {
+    let mut text = format!(
+        "\n## Groups, at the threshold where all pairs have an FMR of {GROUPS_AT_FMR:e}\n\n"
+    );
+    if results.groups.is_empty() {
+        text.push_str("The dataset says of nobody to which group they belong.\n");
+        return text;
     }
-    for group in &one.groups {
+    text.push_str(
+        "Pairs within a group.\n\n| group | people | pairs of two people | pairs of one \
+         | threshold | FMR | false matches | FNMR | false non-matches |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for group in &results.groups {
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {}",
+            "| {} | {} | {} | {} | {}",
             group.group.replace('|', "/"),
+            group.people,
             group.different_pairs,
             group.same_pairs,
             cells(&group.point)
         );
     }
     text
+}
+
+fn conditions(results: &Results) -> String {
+    let rows = &results.conditions;
+    let Some(first) = rows.first() else {
+        let why = match results.conditions_acquisition.is_empty() {
+            true => "Not asked for; `--conditions` measures them.",
+            false => "There are too few people for the rosters.",
+        };
+        return format!("\n## By condition\n\n{why}\n");
+    };
+    let mut text = format!(
+        "\n## By condition\n\nRosters of {}, undegraded photographs enrolled, at the thresholds \
+         where {} of strangers' undegraded photographs are called. A probe without a template is a \
+         miss. v is a value of a pixel, 0 to 255. Counts are over all rosters; in brackets after \
+         wrong names, how many photographs.\n\n| condition | photographs | threshold | FNIR \
+         | missed | of these without a template | wrong names | strangers called \
+         | trials of delegates, strangers |\n|---|---|---|---|---|---|---|---|---|\n",
+        first.roster,
+        percent(first.fpir)
+    );
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.3} | {}{} | {} | {} | {} ({}) | {} | {}, {} |",
+            row.condition,
+            row.photographs,
+            row.threshold,
+            percent(row.fnir),
+            interval(row.fnir_low, row.fnir_high),
+            row.missed,
+            row.missed_without_template,
+            row.wrong_name,
+            row.wrong_name_photographs,
+            row.strangers_called,
+            row.mated_trials,
+            row.stranger_trials,
+        );
+    }
+    text.push_str(
+        "\n| condition | made by | photographs without a template \
+         | refused as a portrait for enrolment | why |\n|---|---|---|---|---|\n",
+    );
+    for one in &results.conditions_acquisition {
+        let formula = rows.iter().find(|row| row.condition == one.condition);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            one.condition,
+            formula.map_or("", |row| row.formula),
+            percent(one.acquisition.failure_to_acquire),
+            percent(one.acquisition.failure_to_enrol),
+            list(&one.acquisition.refusals),
+        );
+    }
+    text
+}
+
+fn list(reasons: &BTreeMap<String, usize>) -> String {
+    let each = reasons.iter();
+    let each = each.map(|(reason, count)| format!("{reason}: {count}"));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn interval(low: Option<f64>, high: Option<f64>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!(" ({:.1}–{:.1})", low * 100.0, high * 100.0),
+        (None | Some(_), None | Some(_)) => String::new(),
+    }
 }
 
 fn cells(point: &Point) -> String {

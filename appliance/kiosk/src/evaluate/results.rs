@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use biometrics::GalleryError;
 use serde::Serialize;
 
-use super::acquire::Acquired;
+use super::acquire::{Acquired, Taken};
 use super::bootstrap;
+use super::by_condition::{self, ByCondition, ConditionAcquisition};
 use super::dataset::Dataset;
 use super::one_to_one::{self, Face, Pairs};
-use super::open_set::{self, Setup, Shot, Trial, Trials};
+use super::open_set::{self, Probes, Setup, Shot, Trial, Trials};
 use super::split;
 use crate::cli::EvaluateArgs;
 use crate::config::Config;
@@ -22,7 +23,7 @@ use crate::config::Config;
 const ROSTERS: [usize; 4] = [50, 100, 200, 500];
 
 /// Photographs enrolled of each person.
-const PHOTOGRAPHS: [usize; 3] = [1, 2, 3];
+pub const PHOTOGRAPHS: [usize; 3] = [1, 2, 3];
 
 /// Shares of strangers' photographs that may be called.
 pub const FPIRS: [f64; 2] = [0.001, 0.01];
@@ -35,6 +36,15 @@ const FMRS: [f64; 3] = [1e-3, 1e-4, 1e-5];
 
 /// The threshold that groups are compared at is the one where all pairs have this FMR.
 pub const GROUPS_AT_FMR: f64 = 1e-3;
+
+/// Thresholds of the DET curve are this far apart, beside those of the table.
+const DET_STEP: f64 = 0.005;
+
+/// Steps of the DET curve from a threshold of 0; those above 0.8 match nobody.
+const DET_STEPS: u32 = 160;
+
+/// Steps of [`one_to_one::STEP`] in a bar of the histograms: bars of 0.02.
+const BAR_STEPS: usize = 200;
 
 /// Most entries of the list to be reviewed.
 const REVIEWED_MAX: usize = 1000;
@@ -50,10 +60,17 @@ pub struct Results {
     pub acquisition: Acquisition,
     /// FMR and FNMR.
     pub one_to_one: OneToOne,
+    /// Each group at the threshold where all pairs have [`GROUPS_AT_FMR`]; empty when the dataset
+    /// names none.
+    pub groups: Vec<Group>,
     /// FPIR and FNIR.
     pub open_set: Vec<OpenSet>,
     /// Setups that there were too few people for.
     pub left_out: Vec<LeftOut>,
+    /// The open-set rates of worse pictures, where these were asked for.
+    pub conditions: Vec<ByCondition>,
+    /// What worse pictures come to as such.
+    pub conditions_acquisition: Vec<ConditionAcquisition>,
     /// To be looked at.
     pub called_wrongly: Vec<CalledWrongly>,
 }
@@ -115,12 +132,25 @@ pub struct OneToOne {
     pub by_threshold: Vec<Point>,
     /// At round FMRs.
     pub by_fmr: Vec<Point>,
-    /// Each group at the threshold where all pairs have [`GROUPS_AT_FMR`].
-    pub groups: Vec<Group>,
+    /// The DET curve, by rising threshold.
+    pub det: Vec<Point>,
+    /// How the scores lie.
+    pub scores: Scores,
+}
+
+/// Histograms of scores: bars side by side, the first from −1 upwards.
+#[derive(Debug, Serialize)]
+pub struct Scores {
+    /// Width of a bar.
+    pub width: f64,
+    /// Pairs of one person.
+    pub same: Vec<u64>,
+    /// Pairs of two people.
+    pub different: Vec<u64>,
 }
 
 /// One threshold.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Point {
     /// The score asked for.
     pub threshold: f64,
@@ -139,6 +169,8 @@ pub struct Point {
 pub struct Group {
     /// The manifest's name for it.
     pub group: String,
+    /// People of the group with a template.
+    pub people: usize,
     /// Pairs of two people of the group.
     pub different_pairs: u64,
     /// Pairs of one person of the group.
@@ -149,7 +181,7 @@ pub struct Group {
 }
 
 /// One row of the open-set table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct OpenSet {
     /// People on the roster.
     pub roster: usize,
@@ -214,6 +246,7 @@ impl Results {
     ) -> anyhow::Result<Self> {
         let people = by_person(dataset, acquired);
         let (open_set, left_out, called_wrongly) = identify(args, dataset, acquired, &people)?;
+        let (one_to_one, groups) = verify(dataset, acquired)?;
         let mut counts = vec![0; dataset.people.len()];
         dataset
             .photographs
@@ -235,10 +268,13 @@ impl Results {
                 feature_space: acquired.space.to_string(),
                 version: env!("CARGO_PKG_VERSION"),
             },
-            acquisition: acquisition(acquired),
-            one_to_one: verify(dataset, acquired)?,
+            acquisition: acquisition(&acquired.plain),
+            one_to_one,
+            groups,
             open_set,
             left_out,
+            conditions: by_condition::rows(args, acquired, &people)?,
+            conditions_acquisition: by_condition::acquisition(acquired),
             called_wrongly,
         })
     }
@@ -246,7 +282,7 @@ impl Results {
 
 fn by_person(dataset: &Dataset, acquired: &Acquired) -> Vec<Vec<Shot>> {
     let mut people = vec![Vec::new(); dataset.people.len()];
-    for (at, template) in acquired.templates.iter().enumerate() {
+    for (at, template) in acquired.plain.templates.iter().enumerate() {
         if let Some(template) = template {
             people[dataset.photographs[at].person].push((at, template.clone()));
         }
@@ -254,7 +290,8 @@ fn by_person(dataset: &Dataset, acquired: &Acquired) -> Vec<Vec<Shot>> {
     people
 }
 
-fn acquisition(acquired: &Acquired) -> Acquisition {
+/// How many photographs gave no template, or none that enrolment would take.
+pub fn acquisition(taken: &Taken) -> Acquisition {
     let count = |reasons: &[(usize, String)]| {
         let mut counts = BTreeMap::new();
         for (_, reason) in reasons {
@@ -262,18 +299,18 @@ fn acquisition(acquired: &Acquired) -> Acquisition {
         }
         counts
     };
-    let all = acquired.templates.len().max(1) as f64;
-    let failed = acquired.failures.len();
+    let all = taken.templates.len().max(1) as f64;
+    let failed = taken.failures.len();
     Acquisition {
         failure_to_acquire: failed as f64 / all,
-        failures: count(&acquired.failures),
-        failure_to_enrol: (failed + acquired.refusals.len()) as f64 / all,
-        refusals: count(&acquired.refusals),
+        failures: count(&taken.failures),
+        failure_to_enrol: (failed + taken.refusals.len()) as f64 / all,
+        refusals: count(&taken.refusals),
     }
 }
 
-fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<OneToOne> {
-    let shown = dataset.photographs.iter().zip(&acquired.templates);
+fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<(OneToOne, Vec<Group>)> {
+    let shown = dataset.photographs.iter().zip(&acquired.plain.templates);
     let faces: Vec<Face<'_>> = shown
         .filter_map(|(photograph, template)| {
             Some(Face {
@@ -284,15 +321,26 @@ fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<OneToOne> {
         })
         .collect();
     let found = one_to_one::compare(&faces)?;
-    let fair = found.all.different.threshold(GROUPS_AT_FMR);
-    let groups = found.groups.into_iter().map(|(group, pairs)| Group {
-        group,
-        different_pairs: pairs.different.total(),
-        same_pairs: pairs.same.total(),
-        point: point(&pairs, fair),
-    });
     let all = &found.all;
-    Ok(OneToOne {
+    let fair = all.different.threshold(GROUPS_AT_FMR);
+    let groups = found.groups.iter().map(|(group, pairs)| {
+        let theirs = faces.iter().filter(|face| face.group == Some(group));
+        Group {
+            group: group.clone(),
+            people: theirs
+                .map(|face| face.person)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            different_pairs: pairs.different.total(),
+            same_pairs: pairs.same.total(),
+            point: point(pairs, fair),
+        }
+    });
+    let mut det: Vec<f64> = (0..=DET_STEPS).map(|at| f64::from(at) * DET_STEP).collect();
+    det.extend(THRESHOLDS);
+    det.sort_by(f64::total_cmp);
+    det.dedup_by(|one, other| (*one - *other).abs() < one_to_one::STEP);
+    let one = OneToOne {
         same_pairs: all.same.total(),
         different_pairs: all.different.total(),
         by_threshold: THRESHOLDS.iter().map(|at| point(all, *at)).collect(),
@@ -300,8 +348,14 @@ fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<OneToOne> {
             .iter()
             .map(|fmr| point(all, all.different.threshold(*fmr)))
             .collect(),
-        groups: groups.collect(),
-    })
+        det: det.iter().map(|at| point(all, *at)).collect(),
+        scores: Scores {
+            width: BAR_STEPS as f64 * one_to_one::STEP,
+            same: all.same.bars(BAR_STEPS),
+            different: all.different.bars(BAR_STEPS),
+        },
+    };
+    Ok((one, groups.collect()))
 }
 
 fn point(pairs: &Pairs, threshold: f64) -> Point {
@@ -339,7 +393,8 @@ fn identify(
             rosters: args.rosters as usize,
             seed: args.seed,
         };
-        let Some(trials) = open_set::run(people, &acquired.space, setup)? else {
+        let Some(trials) = open_set::run(people, Probes::Themselves, &acquired.space, setup)?
+        else {
             left_out.push(LeftOut {
                 roster,
                 photographs,
@@ -349,9 +404,11 @@ fn identify(
         rows.extend(FPIRS.map(|fpir| row(setup, &trials, fpir, people.len(), args)));
         let threshold = trials.threshold(FPIRS[0], &vec![1; people.len()]);
         let mut note = |trial: &Trial, stranger| {
-            *wrong
-                .entry((trial.photograph, trial.called, stranger))
-                .or_insert(0) += 1;
+            if let Some(called) = trial.called {
+                *wrong
+                    .entry((trial.photograph, called, stranger))
+                    .or_insert(0) += 1;
+            }
         };
         trials
             .wrong_names(threshold)

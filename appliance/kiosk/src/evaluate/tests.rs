@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use vocabulary::{Digest, FeatureSpace, Template};
 
-use super::acquire::Acquired;
+use super::acquire::{Acquired, Taken};
+use super::by_condition::ByCondition;
+use super::condition::Condition;
 use super::dataset::{Dataset, Person, Photograph};
 use super::random::Random;
 use super::results::{FPIRS, Results};
-use super::{acquire, report};
+use super::{acquire, plots, report};
 use crate::cli::{EvaluateArgs, Half};
 use crate::config::Config;
 
@@ -28,6 +30,7 @@ fn args(dataset: PathBuf, cache: PathBuf) -> EvaluateArgs {
         seed: 1,
         resamplings: 50,
         threads: 2,
+        conditions: false,
     }
 }
 
@@ -61,9 +64,11 @@ fn made_up(people: usize, photographs: usize, noise: f32, seed: u64) -> (Dataset
         }
     }
     let acquired = Acquired {
-        templates,
-        failures: Vec::new(),
-        refusals: Vec::new(),
+        plain: Taken {
+            templates,
+            ..Taken::default()
+        },
+        conditions: Vec::new(),
         cached: 0,
         space,
     };
@@ -78,8 +83,11 @@ fn evaluated(dataset: &Dataset, acquired: &Acquired) -> Results {
 #[test]
 fn people_far_apart_are_told_apart_without_a_mistake() {
     let (dataset, mut acquired) = made_up(160, 4, 0.3, 5);
-    acquired.templates[0] = None;
-    acquired.failures.push((0, "no face was found".to_owned()));
+    acquired.plain.templates[0] = None;
+    acquired
+        .plain
+        .failures
+        .push((0, "no face was found".to_owned()));
     let results = evaluated(&dataset, &acquired);
     assert_eq!(results.acquisition.failure_to_acquire, 1.0 / 640.0);
     // Rosters of 50 and 100 leave strangers enough, of 200 and 500 not.
@@ -90,8 +98,13 @@ fn people_far_apart_are_told_apart_without_a_mistake() {
         assert_eq!(perfect, (0.0, Some(0.0), 0), "seed 5: {row:?}");
     }
     assert_eq!(results.one_to_one.same_pairs, 159 * 6 + 3);
-    assert_eq!(results.one_to_one.groups.len(), 2);
-    let text = report::markdown(&results);
+    assert_eq!(results.groups.len(), 2);
+    let plots = plots::all(&results);
+    let text = report::markdown(&results, &plots);
+    for plot in &plots {
+        assert!(text.contains(&format!("]({})", plot.file)), "{text}");
+        assert!(!plot.svg.contains("person-"), "a plot names nobody");
+    }
     assert!(text.contains("no face was found: 1"), "{text}");
     assert!(!text.contains("person-"), "a report names nobody:\n{text}");
 }
@@ -119,7 +132,7 @@ fn somebody_called_wrongly_is_listed_for_review() {
     let (dataset, mut acquired) = made_up(160, 4, 0.3, 7);
     // All photographs of one person are labelled as another's.
     for at in 0..3 {
-        acquired.templates[at] = acquired.templates[4 + at].clone();
+        acquired.plain.templates[at] = acquired.plain.templates[4 + at].clone();
     }
     let results = evaluated(&dataset, &acquired);
     let listed = results.called_wrongly.iter();
@@ -137,6 +150,63 @@ fn somebody_called_wrongly_is_listed_for_review() {
             .any(|name| one.photograph.starts_with(&format!("{name}/")));
         assert!(known, "seed 7: {one:?}");
     }
+}
+
+#[test]
+fn worse_probes_are_missed_and_what_is_enrolled_stays() {
+    let (dataset, mut acquired) = made_up(260, 4, 0.3, 8);
+    let plain = acquired.plain.clone();
+    let mut dark = plain.clone();
+    // Every second photograph gives no template in the dark; grey changes nothing; on small ones
+    // everybody looks like the next person.
+    dark.templates
+        .iter_mut()
+        .step_by(2)
+        .for_each(|one| *one = None);
+    dark.failures = (0..1040)
+        .step_by(2)
+        .map(|at| (at, "no face".to_owned()))
+        .collect();
+    let mut small = plain.clone();
+    small.templates.rotate_left(4);
+    acquired.conditions = vec![
+        (Condition::Small, small),
+        (Condition::Dark, dark),
+        (Condition::Grey, plain),
+    ];
+    let results = evaluated(&dataset, &acquired);
+    let check = |condition: &str, expect: &dyn Fn(&ByCondition) -> bool| {
+        let rows = results.conditions.iter();
+        let rows: Vec<_> = rows.filter(|row| row.condition == condition).collect();
+        assert_eq!(rows.len(), 3, "{condition}");
+        for row in rows {
+            assert!(expect(row), "seed 8: {row:?}");
+        }
+    };
+    let perfect = |row: &ByCondition| (row.missed, row.wrong_name, row.fnir) == (0, 0, 0.0);
+    check("undegraded", &perfect);
+    check("grey", &perfect);
+    check("dark", &|row| {
+        let share = row.missed as f64 / row.mated_trials as f64;
+        row.missed == row.missed_without_template
+            && row.wrong_name == 0
+            && row.fnir == share
+            && (0.45..0.55).contains(&share)
+    });
+    // Whose likeness is on the roster is called by that name; the likeness of a stranger is not.
+    check("small", &|row| {
+        let wrong = row.wrong_name as f64 / row.mated_trials as f64;
+        row.fnir == 1.0 && row.missed_without_template == 0 && (0.6..0.95).contains(&wrong)
+    });
+    let first = &results.conditions[0];
+    assert_eq!((first.condition, first.photographs), ("undegraded", 1));
+    let failed = results.conditions_acquisition.iter();
+    let failed: Vec<f64> = failed
+        .map(|one| one.acquisition.failure_to_acquire)
+        .collect();
+    assert_eq!(failed, [0.0, 0.5, 0.0]);
+    let text = report::markdown(&results, &[]);
+    assert!(text.contains("| dark | 0.25 v | 50.0 % |"), "{text}");
 }
 
 #[test]
