@@ -305,6 +305,11 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub conditions: bool,
 
+    /// Which group people belong to, in place of what the dataset's manifest says: tab-separated,
+    /// with a header that names the columns `identity` and `group`.
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
+
     /// Threads that make templates, each with its own networks.
     #[arg(long, value_name = "COUNT", default_value_t = 2,
         value_parser = clap::value_parser!(u8).range(1..=16))]

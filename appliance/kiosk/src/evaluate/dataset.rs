@@ -72,15 +72,8 @@ impl Dataset {
     pub fn open(folder: &Path, half: Half) -> anyhow::Result<Self> {
         let manifest = folder.join(MANIFEST);
         let listed = if manifest.is_file() {
-            let bytes = fs::metadata(&manifest).map(|data| data.len()).unwrap_or(0);
-            ensure!(
-                bytes <= MANIFEST_BYTES_MAX,
-                "{} has more than {MANIFEST_BYTES_MAX} bytes; is it the right file?",
-                manifest.display()
-            );
-            let text = fs::read_to_string(&manifest)
-                .with_context(|| format!("{} cannot be read", manifest.display()))?;
-            parse(&text).with_context(|| format!("{} is not usable", manifest.display()))?
+            parse(&table(&manifest)?)
+                .with_context(|| format!("{} is not usable", manifest.display()))?
         } else {
             walk(folder)?
         };
@@ -101,6 +94,27 @@ impl Dataset {
             kept.len()
         );
         Ok(Self::of(kept))
+    }
+
+    /// Puts people into the groups that a file of its own names, and nobody else into any.
+    ///
+    /// # Errors
+    /// Says what the file lacks, or that it names nobody of this dataset.
+    pub fn group_by(&mut self, file: &Path) -> anyhow::Result<()> {
+        let text = table(file)?;
+        let groups =
+            parse_groups(&text).with_context(|| format!("{} is not usable", file.display()))?;
+        for person in &mut self.people {
+            let group = groups.get(person.identity.as_str());
+            person.group = group.map(|group| (*group).to_owned());
+        }
+        ensure!(
+            self.people.iter().any(|person| person.group.is_some()),
+            "{} names nobody of this dataset; its column `identity` holds names as in {MANIFEST}, \
+             or of the folders",
+            file.display()
+        );
+        Ok(())
     }
 
     fn of(mut listed: Vec<Listed>) -> Self {
@@ -134,6 +148,36 @@ impl Dataset {
             photographs,
         }
     }
+}
+
+/// The text of a table of bounded size.
+fn table(path: &Path) -> anyhow::Result<String> {
+    let bytes = fs::metadata(path).map(|data| data.len()).unwrap_or(0);
+    ensure!(
+        bytes <= MANIFEST_BYTES_MAX,
+        "{} has more than {MANIFEST_BYTES_MAX} bytes; is it the right file?",
+        path.display()
+    );
+    fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// Reads which group each identity belongs to: tab-separated, with a header.
+fn parse_groups(text: &str) -> anyhow::Result<BTreeMap<&str, &str>> {
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap_or("").split('\t').collect();
+    let column = |name: &str| {
+        let found = header.iter().position(|cell| cell.trim() == name);
+        found.with_context(|| format!("its first line names no column `{name}`"))
+    };
+    let (identity, group) = (column("identity")?, column("group")?);
+    let rows = lines.map(|line| {
+        let cells: Vec<&str> = line.split('\t').map(str::trim).collect();
+        let cell = |at: usize| cells.get(at).copied().unwrap_or("");
+        (cell(identity), cell(group))
+    });
+    let said =
+        |(identity, group): &(&str, &str)| !identity.is_empty() && !["", NOBODY].contains(group);
+    Ok(rows.filter(said).collect())
 }
 
 /// Reads a manifest: tab-separated, with a header.
@@ -276,6 +320,29 @@ mod tests {
         }
         let dataset = Dataset::open(folder.path(), Half::All).unwrap();
         assert_eq!(shown(&dataset), [("a/2.png", "a"), ("b/1.JPG", "b")]);
+    }
+
+    #[test]
+    fn a_file_of_groups_says_who_belongs_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("groups.tsv");
+        let text = "path\tidentity\tgroup\na/1.jpg\ta\told\nb/1.jpg\tb\told\n\
+                    c/1.jpg\tc\told\n";
+        let mut dataset = Dataset::of(parse(text).unwrap());
+        fs::write(&file, "group\tidentity\nnorth\ta\n-\tb\n\nsouth\tabsent\n").unwrap();
+        dataset.group_by(&file).unwrap();
+        let groups = dataset.people.iter().map(|person| person.group.as_deref());
+        assert_eq!(groups.collect::<Vec<_>>(), [Some("north"), None, None]);
+        let mut check = |text: &str, expect: &str| {
+            fs::write(&file, text).unwrap();
+            let message = format!("{:#}", dataset.group_by(&file).unwrap_err());
+            assert!(message.contains(expect), "{message}");
+        };
+        check("identity\tkind\na\tnorth\n", "no column `group`");
+        check("identity\tgroup\nnobody\tnorth\n", "names nobody");
+        fs::remove_file(&file).unwrap();
+        let message = format!("{:#}", dataset.group_by(&file).unwrap_err());
+        assert!(message.contains("cannot be read"), "{message}");
     }
 
     #[test]

@@ -41,7 +41,10 @@ use crate::config::Config;
 /// # Errors
 /// When the dataset, a model or an output cannot be used; the message says what to do.
 pub fn evaluate(config: &Config, args: &EvaluateArgs) -> anyhow::Result<()> {
-    let dataset = Dataset::open(&args.dataset, args.half)?;
+    let mut dataset = Dataset::open(&args.dataset, args.half)?;
+    if let Some(groups) = &args.groups {
+        dataset.group_by(groups)?;
+    }
     let acquired = acquire::acquire(config, args, &dataset)?;
     for (at, reason) in &acquired.plain.failures {
         eprintln!("{}: {reason}", dataset.photographs[*at].path);

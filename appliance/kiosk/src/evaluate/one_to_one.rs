@@ -3,7 +3,7 @@
 //!
 //! Pure. Scores are counted in steps of [`STEP`], so the memory does not depend on the dataset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vocabulary::{Template, TemplateError};
 
@@ -40,8 +40,7 @@ impl Histogram {
 
     /// How many score at least as high; the threshold is taken to the nearest step.
     pub fn reaching(&self, threshold: f64) -> u64 {
-        let nearest = ((threshold + 1.0) / STEP).round().clamp(0.0, STEPS as f64);
-        self.counts[nearest as usize..].iter().sum()
+        self.counts[nearest_step(threshold)..].iter().sum()
     }
 
     /// The lowest threshold, a whole number of steps, that at most this share reaches.
@@ -72,13 +71,21 @@ impl Histogram {
     }
 
     fn add(&mut self, score: f32) {
-        // The step at or below the score, so that nothing counts as more alike than it is.
-        let step = ((f64::from(score) + 1.0) / STEP)
-            .floor()
-            .clamp(0.0, (STEPS - 1) as f64);
-        self.counts[step as usize] += 1;
+        self.counts[step_of(score)] += 1;
         self.total += 1;
     }
+}
+
+/// The step at or below a score, so that nothing counts as more alike than it is.
+fn step_of(score: f32) -> usize {
+    let step = ((f64::from(score) - SCORE_LOWEST) / STEP).floor();
+    step.clamp(0.0, (STEPS - 1) as f64) as usize
+}
+
+/// The first step that reaches a threshold, which is a whole number of steps but for rounding.
+fn nearest_step(threshold: f64) -> usize {
+    let step = ((threshold - SCORE_LOWEST) / STEP).round();
+    step.clamp(0.0, STEPS as f64) as usize
 }
 
 /// Pairs of photographs, counted by their score.
@@ -139,6 +146,28 @@ pub fn compare(faces: &[Face<'_>]) -> Result<OneToOne, TemplateError> {
     Ok(found)
 }
 
+/// Which two people have photographs that match at a threshold, the lower number first: a hundred
+/// false matches of one pair of look-alikes are one finding, not a hundred.
+///
+/// # Errors
+/// [`TemplateError`] when templates do not belong together.
+pub fn alike(
+    faces: &[Face<'_>],
+    threshold: f64,
+) -> Result<BTreeSet<(usize, usize)>, TemplateError> {
+    let least = nearest_step(threshold);
+    let mut found = BTreeSet::new();
+    for (at, one) in faces.iter().enumerate() {
+        for other in &faces[at + 1..] {
+            let pair = (one.person.min(other.person), one.person.max(other.person));
+            if pair.0 != pair.1 && step_of(one.template.compare(other.template)?.value()) >= least {
+                found.insert(pair);
+            }
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +209,15 @@ mod tests {
         check(0.49, 1, 1);
         check(0.51, 0, 1);
         check(0.87, 0, 0);
+        // Twice the same two people are one pair; one person is none.
+        let pairs = |threshold| alike(&faces, threshold).unwrap().into_iter().collect();
+        let check = |threshold: f64, expect: &[(usize, usize)]| {
+            let pairs: Vec<(usize, usize)> = pairs(threshold);
+            assert_eq!(pairs, expect, "{threshold}");
+        };
+        check(-1.0, &[(7, 8)]);
+        check(0.86, &[(7, 8)]);
+        check(0.87, &[]);
         let group = &found.groups["a"];
         assert_eq!((group.same.total(), group.different.total()), (1, 0));
     }

@@ -145,18 +145,31 @@ fn groups(results: &Results) -> String {
         return text;
     }
     text.push_str(
-        "Pairs within a group.\n\n| group | people | pairs of two people | pairs of one \
-         | threshold | FMR | false matches | FNMR | false non-matches |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "Pairs within a group, and all pairs, those between groups among them.\n\n\
+         | group | people | pairs of two people | pairs of one \
+         | false matches from pairs of people | threshold | FMR | false matches | FNMR \
+         | false non-matches |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
+    if let Some(all) = results.one_to_one.by_fmr.first() {
+        let _ = writeln!(
+            text,
+            "| everybody | {} | {} | {} | | {}",
+            results.dataset.people,
+            results.one_to_one.different_pairs,
+            results.one_to_one.same_pairs,
+            cells(all)
+        );
+    }
     for group in &results.groups {
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {}",
+            "| {} | {} | {} | {} | {} | {}",
             group.group.replace('|', "/"),
             group.people,
             group.different_pairs,
             group.same_pairs,
+            group.people_mistaken,
             cells(&group.point)
         );
     }

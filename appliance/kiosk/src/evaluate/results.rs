@@ -175,6 +175,8 @@ pub struct Group {
     pub different_pairs: u64,
     /// Pairs of one person of the group.
     pub same_pairs: u64,
+    /// How many pairs of people the false matches come from.
+    pub people_mistaken: usize,
     /// Its rates.
     #[serde(flatten)]
     pub point: Point,
@@ -323,6 +325,11 @@ fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<(OneToOne, V
     let found = one_to_one::compare(&faces)?;
     let all = &found.all;
     let fair = all.different.threshold(GROUPS_AT_FMR);
+    let alike = match found.groups.is_empty() {
+        true => BTreeSet::new(),
+        false => one_to_one::alike(&faces, fair)?,
+    };
+    let group_of = |person: usize| dataset.people[person].group.as_ref();
     let groups = found.groups.iter().map(|(group, pairs)| {
         let theirs = faces.iter().filter(|face| face.group == Some(group));
         Group {
@@ -333,6 +340,10 @@ fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<(OneToOne, V
                 .len(),
             different_pairs: pairs.different.total(),
             same_pairs: pairs.same.total(),
+            people_mistaken: alike
+                .iter()
+                .filter(|(one, other)| [*one, *other].map(group_of) == [Some(group); 2])
+                .count(),
             point: point(pairs, fair),
         }
     });

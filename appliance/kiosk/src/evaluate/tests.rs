@@ -31,6 +31,7 @@ fn args(dataset: PathBuf, cache: PathBuf) -> EvaluateArgs {
         resamplings: 50,
         threads: 2,
         conditions: false,
+        groups: None,
     }
 }
 
@@ -98,7 +99,27 @@ fn people_far_apart_are_told_apart_without_a_mistake() {
         assert_eq!(perfect, (0.0, Some(0.0), 0), "seed 5: {row:?}");
     }
     assert_eq!(results.one_to_one.same_pairs, 159 * 6 + 3);
-    assert_eq!(results.groups.len(), 2);
+    let [even, odd] = &results.groups[..] else {
+        panic!("seed 5: two groups, {:?}", results.groups);
+    };
+    // 320 photographs of 80 people, and one of them gives no template.
+    assert_eq!((even.people, odd.people), (80, 80));
+    assert_eq!((even.same_pairs, odd.same_pairs), (79 * 6 + 3, 80 * 6));
+    assert_eq!(odd.different_pairs, 320 * 319 / 2 - 80 * 6);
+    for group in [even, odd] {
+        let false_matches = group.point.false_matches;
+        assert!(group.people_mistaken > 0, "seed 5: {group:?}");
+        assert!(
+            group.people_mistaken as u64 <= false_matches,
+            "seed 5: {group:?}"
+        );
+        let share = false_matches as f64 / group.different_pairs as f64;
+        assert_eq!(group.point.fmr, share, "seed 5");
+        assert_eq!(
+            group.point.threshold,
+            results.one_to_one.by_fmr[0].threshold
+        );
+    }
     let plots = plots::all(&results);
     let text = report::markdown(&results, &plots);
     for plot in &plots {
