@@ -19,6 +19,9 @@ const ROUND_STEPS: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
 /// Most steps of an even axis: more numbers would crowd.
 const STEPS_MAX: f64 = 8.0;
 
+/// A logarithmic axis in percent over no more than this, as a ratio, counts as short.
+const SHORT_AXIS_MAX: f64 = 1000.0;
+
 /// How values lie along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spacing {
@@ -66,12 +69,11 @@ impl Axis {
         }
     }
 
-    /// A logarithmic axis with a tick at each power of ten within it, written by `write` from the
-    /// exponent. Both ends are above 0.
-    pub fn decades(name: &str, low: f64, high: f64, write: fn(i32) -> String) -> Self {
+    /// A logarithmic axis with a tick at each power of ten within it. Both ends are above 0.
+    pub fn decades(name: &str, low: f64, high: f64) -> Self {
         let (first, last) = (low.log10() - 1e-9, high.log10() + 1e-9);
         let ticks = (first.ceil() as i32..=last.floor() as i32)
-            .map(|exponent| (10_f64.powi(exponent), write(exponent)));
+            .map(|exponent| (10_f64.powi(exponent), power_of_ten(exponent)));
         Self {
             name: name.to_owned(),
             low,
@@ -79,6 +81,23 @@ impl Axis {
             spacing: Spacing::Logarithmic,
             ticks: ticks.collect(),
         }
+    }
+
+    /// The same in percent. A short axis has ticks at twice and five times the powers of ten too,
+    /// for one or two numbers would leave the reader to guess.
+    pub fn percent_decades(name: &str, low: f64, high: f64) -> Self {
+        let mut axis = Self::decades(name, low, high);
+        let steps: &[f64] = match high / low > SHORT_AXIS_MAX {
+            true => &[1.0],
+            false => &[1.0, 2.0, 5.0],
+        };
+        let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+        axis.ticks = decades
+            .flat_map(|exponent| steps.iter().map(move |step| step * 10_f64.powi(exponent)))
+            .filter(|value| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(value))
+            .map(|value| (value, percent_text(value)))
+            .collect();
+        axis
     }
 
     /// How far along the axis a value lies, from 0 to 1; values beyond an end lie at that end.
@@ -93,7 +112,7 @@ impl Axis {
 }
 
 /// A power of ten, like 10⁻³.
-pub fn power_of_ten(exponent: i32) -> String {
+fn power_of_ten(exponent: i32) -> String {
     const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digits = exponent.unsigned_abs().to_string().into_bytes();
     let raised = digits.iter().map(|digit| RAISED[usize::from(digit - b'0')]);
@@ -101,10 +120,11 @@ pub fn power_of_ten(exponent: i32) -> String {
     format!("10{sign}{}", raised.collect::<String>())
 }
 
-/// A power of ten in percent, like 0.1 %.
-pub fn percent_of_ten(exponent: i32) -> String {
-    let decimals = (-exponent - 2).max(0) as usize;
-    format!("{:.decimals$} %", 10_f64.powi(exponent + 2))
+/// A share in percent to one significant digit, like 0.2 %.
+fn percent_text(share: f64) -> String {
+    let percent = share * 100.0;
+    let decimals = (-(percent * (1.0 + 1e-9)).log10().floor()).max(0.0) as usize;
+    format!("{percent:.decimals$} %")
 }
 
 /// Two axes and where they are drawn, in pixels.
@@ -185,11 +205,11 @@ mod tests {
 
     #[test]
     fn decades_stand_at_their_values() {
-        let axis = Axis::decades("FMR", 5e-7, 0.1, power_of_ten);
+        let axis = Axis::decades("FMR", 5e-7, 0.1);
         let found: Vec<&str> = axis.ticks.iter().map(|tick| tick.1.as_str()).collect();
         assert_eq!(found, ["10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹"]);
         let check = |value: f64, expect: f64| {
-            let found = Axis::decades("", 1e-4, 1.0, percent_of_ten).along(value);
+            let found = Axis::decades("", 1e-4, 1.0).along(value);
             assert!((found - expect).abs() < 1e-9, "{value} lies at {found}");
         };
         check(1e-4, 0.0);
@@ -197,8 +217,18 @@ mod tests {
         check(1.0, 1.0);
         check(0.0, 0.0);
         check(7.0, 1.0);
-        let words = [-3, -2, -1, 0].map(percent_of_ten);
-        assert_eq!(words, ["0.1 %", "1 %", "10 %", "100 %"]);
+        let check = |low: f64, high: f64, expect: &[&str]| {
+            let axis = Axis::percent_decades("", low, high);
+            let found: Vec<&str> = axis.ticks.iter().map(|tick| tick.1.as_str()).collect();
+            assert_eq!(found, expect, "{low} to {high}");
+        };
+        check(0.0006, 0.03, &["0.1 %", "0.2 %", "0.5 %", "1 %", "2 %"]);
+        check(0.1, 1.0, &["10 %", "20 %", "50 %", "100 %"]);
+        check(
+            4e-7,
+            0.02,
+            &["0.0001 %", "0.001 %", "0.01 %", "0.1 %", "1 %"],
+        );
     }
 
     #[test]
@@ -208,7 +238,7 @@ mod tests {
             top: 10.0,
             width: 200.0,
             height: 50.0,
-            across: Axis::decades("false", 0.01, 1.0, power_of_ten),
+            across: Axis::decades("false", 0.01, 1.0),
             up: Axis::percent("missed", 0.05),
         };
         assert_eq!(panel.at(0.1, 0.05), (200.0, 10.0));

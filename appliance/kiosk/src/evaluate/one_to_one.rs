@@ -146,22 +146,35 @@ pub fn compare(faces: &[Face<'_>]) -> Result<OneToOne, TemplateError> {
     Ok(found)
 }
 
-/// Which two people have photographs that match at a threshold, the lower number first: a hundred
-/// false matches of one pair of look-alikes are one finding, not a hundred.
+/// Whom the errors at one threshold come from: a hundred false matches of one pair of look-alikes
+/// are one finding, not a hundred.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mistaken {
+    /// Which two people have photographs that match, the lower number first.
+    pub alike: BTreeSet<(usize, usize)>,
+    /// Which people have two photographs that do not match.
+    pub unlike: BTreeSet<usize>,
+}
+
+/// Finds whom the errors at a threshold come from.
 ///
 /// # Errors
 /// [`TemplateError`] when templates do not belong together.
-pub fn alike(
-    faces: &[Face<'_>],
-    threshold: f64,
-) -> Result<BTreeSet<(usize, usize)>, TemplateError> {
+pub fn mistaken(faces: &[Face<'_>], threshold: f64) -> Result<Mistaken, TemplateError> {
     let least = nearest_step(threshold);
-    let mut found = BTreeSet::new();
+    let mut found = Mistaken::default();
     for (at, one) in faces.iter().enumerate() {
         for other in &faces[at + 1..] {
-            let pair = (one.person.min(other.person), one.person.max(other.person));
-            if pair.0 != pair.1 && step_of(one.template.compare(other.template)?.value()) >= least {
-                found.insert(pair);
+            let matches = step_of(one.template.compare(other.template)?.value()) >= least;
+            match (one.person == other.person, matches) {
+                (true, true) | (false, false) => {}
+                (true, false) => {
+                    found.unlike.insert(one.person);
+                }
+                (false, true) => {
+                    let (one, other) = (one.person, other.person);
+                    found.alike.insert((one.min(other), one.max(other)));
+                }
             }
         }
     }
@@ -210,14 +223,17 @@ mod tests {
         check(0.51, 0, 1);
         check(0.87, 0, 0);
         // Twice the same two people are one pair; one person is none.
-        let pairs = |threshold| alike(&faces, threshold).unwrap().into_iter().collect();
-        let check = |threshold: f64, expect: &[(usize, usize)]| {
-            let pairs: Vec<(usize, usize)> = pairs(threshold);
-            assert_eq!(pairs, expect, "{threshold}");
+        let check = |threshold: f64, alike: &[(usize, usize)], unlike: &[usize]| {
+            let found = mistaken(&faces, threshold).unwrap();
+            let expect = (
+                alike.iter().copied().collect(),
+                unlike.iter().copied().collect(),
+            );
+            assert_eq!((found.alike, found.unlike), expect, "{threshold}");
         };
-        check(-1.0, &[(7, 8)]);
-        check(0.86, &[(7, 8)]);
-        check(0.87, &[]);
+        check(-1.0, &[(7, 8)], &[]);
+        check(0.86, &[(7, 8)], &[7]);
+        check(0.87, &[], &[7]);
         let group = &found.groups["a"];
         assert_eq!((group.same.total(), group.different.total()), (1, 0));
     }

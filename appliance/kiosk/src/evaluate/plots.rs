@@ -3,7 +3,7 @@
 //!
 //! A plot that there are no numbers for is left out, never drawn empty.
 
-use super::chart::{Axis, Panel, Spacing, percent_of_ten, power_of_ten};
+use super::chart::{Axis, Panel, Spacing};
 use super::one_to_one::SCORE_LOWEST;
 use super::results::{FPIRS, OneToOne, OpenSet, PHOTOGRAPHS, Point, Results};
 use super::svg::{Anchor, COLOURS, Place, Svg};
@@ -67,13 +67,11 @@ fn det(one: &OneToOne) -> Option<Plot> {
             "FMR: pairs of two people that match",
             last.fmr / ROOM,
             FMR_MAX,
-            power_of_ten,
         ),
-        up: Axis::decades(
+        up: Axis::percent_decades(
             "FNMR: pairs of one person that do not",
             first.fnmr / ROOM,
             (last.fnmr * ROOM).min(1.0),
-            percent_of_ten,
         ),
     };
     titles(
@@ -228,7 +226,7 @@ fn scores(one: &OneToOne) -> Option<Plot> {
         ("even scale", Axis::percent(&name, most)),
         (
             "logarithmic scale: where the two meet",
-            Axis::decades(&name, least / ROOM, (most * ROOM).min(1.0), percent_of_ten),
+            Axis::percent_decades(&name, least / ROOM, (most * ROOM).min(1.0)),
         ),
     ];
     let shows = "How the scores of pairs of one person and of pairs of two people lie";

@@ -146,32 +146,40 @@ fn groups(results: &Results) -> String {
     }
     text.push_str(
         "Pairs within a group, and all pairs, those between groups among them.\n\n\
-         | group | people | pairs of two people | pairs of one \
-         | false matches from pairs of people | threshold | FMR | false matches | FNMR \
-         | false non-matches |\n\
+         | group | people | pairs of two people | FMR | false matches | from pairs of people \
+         | pairs of one | FNMR | false non-matches | of people |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
     );
-    if let Some(all) = results.one_to_one.by_fmr.first() {
+    let mut row = |name: &str, people, pairs: (u64, u64), from: [String; 2], point: &Point| {
         let _ = writeln!(
             text,
-            "| everybody | {} | {} | {} | | {}",
+            "| {} | {people} | {} | {:.1e} | {} | {} | {} | {} | {} | {} |",
+            name.replace('|', "/"),
+            pairs.0,
+            point.fmr,
+            point.false_matches,
+            from[0],
+            pairs.1,
+            percent(point.fnmr),
+            point.false_non_matches,
+            from[1],
+        );
+    };
+    let one = &results.one_to_one;
+    if let Some(all) = one.by_fmr.first() {
+        let pairs = (one.different_pairs, one.same_pairs);
+        row(
+            "everybody",
             results.dataset.people,
-            results.one_to_one.different_pairs,
-            results.one_to_one.same_pairs,
-            cells(all)
+            pairs,
+            [String::new(), String::new()],
+            all,
         );
     }
     for group in &results.groups {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {}",
-            group.group.replace('|', "/"),
-            group.people,
-            group.different_pairs,
-            group.same_pairs,
-            group.people_mistaken,
-            cells(&group.point)
-        );
+        let from = [group.people_mistaken, group.people_missed].map(|count| count.to_string());
+        let pairs = (group.different_pairs, group.same_pairs);
+        row(&group.group, group.people, pairs, from, &group.point);
     }
     text
 }

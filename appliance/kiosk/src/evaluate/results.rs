@@ -13,7 +13,7 @@ use super::acquire::{Acquired, Taken};
 use super::bootstrap;
 use super::by_condition::{self, ByCondition, ConditionAcquisition};
 use super::dataset::Dataset;
-use super::one_to_one::{self, Face, Pairs};
+use super::one_to_one::{self, Face, Mistaken, Pairs};
 use super::open_set::{self, Probes, Setup, Shot, Trial, Trials};
 use super::split;
 use crate::cli::EvaluateArgs;
@@ -177,6 +177,8 @@ pub struct Group {
     pub same_pairs: u64,
     /// How many pairs of people the false matches come from.
     pub people_mistaken: usize,
+    /// How many people the false non-matches come from.
+    pub people_missed: usize,
     /// Its rates.
     #[serde(flatten)]
     pub point: Point,
@@ -325,9 +327,9 @@ fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<(OneToOne, V
     let found = one_to_one::compare(&faces)?;
     let all = &found.all;
     let fair = all.different.threshold(GROUPS_AT_FMR);
-    let alike = match found.groups.is_empty() {
-        true => BTreeSet::new(),
-        false => one_to_one::alike(&faces, fair)?,
+    let mistaken = match found.groups.is_empty() {
+        true => Mistaken::default(),
+        false => one_to_one::mistaken(&faces, fair)?,
     };
     let group_of = |person: usize| dataset.people[person].group.as_ref();
     let groups = found.groups.iter().map(|(group, pairs)| {
@@ -340,9 +342,15 @@ fn verify(dataset: &Dataset, acquired: &Acquired) -> anyhow::Result<(OneToOne, V
                 .len(),
             different_pairs: pairs.different.total(),
             same_pairs: pairs.same.total(),
-            people_mistaken: alike
+            people_mistaken: mistaken
+                .alike
                 .iter()
                 .filter(|(one, other)| [*one, *other].map(group_of) == [Some(group); 2])
+                .count(),
+            people_missed: mistaken
+                .unlike
+                .iter()
+                .filter(|person| group_of(**person) == Some(group))
                 .count(),
             point: point(pairs, fair),
         }
