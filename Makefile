@@ -74,7 +74,7 @@ bench: setup ## measure against OpenCV, faiss, bare SQLite and nginx (installs t
 accuracy: setup ## measure how right the recognition is (DATASET=DIR, a folder per person)
 	@test -n "$(DATASET)" || { echo "make accuracy DATASET=DIR: which photographs?" >&2; exit 2; }
 	$(CARGO) run --quiet --locked --release -p kiosk --features evaluate -- evaluate \
-		--dataset "$(DATASET)" --report target/accuracy
+		--conditions --dataset "$(DATASET)" --report target/accuracy
 	@cat target/accuracy/report.md
 
 fmt: ## format all the code

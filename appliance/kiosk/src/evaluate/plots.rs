@@ -83,9 +83,12 @@ fn det(one: &OneToOne) -> Option<Plot> {
             thousands(one.different_pairs)
         ),
     );
-    let rough = ERRORS_MIN / one.different_pairs.max(1) as f64;
-    let corner = panel.at(rough, panel.up.high);
-    svg.rectangle("shade", panel.at(0.0, panel.up.low), corner);
+    let rough = |pairs: u64| ERRORS_MIN / pairs.max(1) as f64;
+    let origin = panel.at(0.0, 0.0);
+    let beside = panel.at(rough(one.different_pairs), panel.up.high);
+    let below = panel.at(panel.across.high, rough(one.same_pairs));
+    svg.rectangle("shade", origin, beside);
+    svg.rectangle("shade", origin, below);
     panel.draw(&mut svg);
     let note = (panel.left + 8.0, panel.top + panel.height - 10.0);
     svg.text("small", note, Anchor::Start, "grey: fewer than 30 errors");
