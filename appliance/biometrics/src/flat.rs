@@ -62,6 +62,11 @@ impl Flat {
         self.steps.len()
     }
 
+    /// The values of a row, padded with zeros.
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
+        &self.exact[row * self.width..(row + 1) * self.width]
+    }
+
     /// Adds a row of length 1 and of at most the width's values.
     pub(crate) fn push(&mut self, row: &[f32]) {
         let end = self.exact.len() + self.width;

@@ -98,13 +98,12 @@ impl Evidence {
             return None;
         }
         let last_chance = self.frames >= policy.frames_max();
-        let Some((first, second)) = self.best_two(gallery) else {
+        let Some((first, second, margin)) = self.best_two(gallery, policy) else {
             return Some(Decision::NotIdentified { best: None });
         };
         let reached = first.score.reaches(policy.accept());
         let agreed = self.led_by(&first.person) >= policy.frames_min();
-        let rival =
-            second.filter(|second| first.score.value() - second.score.value() < policy.margin());
+        let rival = second.filter(|second| first.score.value() - second.score.value() < margin);
         match (reached, rival) {
             (true, None) if agreed && policy.face_decides() => Some(Decision::Identified(first)),
             (true, None) if agreed || last_chance => Some(Decision::Ambiguous {
@@ -122,8 +121,12 @@ impl Evidence {
         }
     }
 
-    /// The two people most like the mean of the frames.
-    fn best_two(&mut self, gallery: &Gallery) -> Option<(Ranked, Option<Ranked>)> {
+    /// The two people most like the mean of the frames, and how far apart they must be.
+    fn best_two(
+        &mut self,
+        gallery: &Gallery,
+        policy: &Policy,
+    ) -> Option<(Ranked, Option<Ranked>, f32)> {
         if self.frames == 0 {
             return None;
         }
@@ -138,7 +141,12 @@ impl Evidence {
             })
         };
         let first = self.found.first().and_then(ranked)?;
-        Some((first, self.found.get(1).and_then(ranked)))
+        let likeness = match self.found.as_slice() {
+            [one, other, ..] => gallery.likeness(one.person, other.person),
+            [] | [_] => None,
+        };
+        let margin = likeness.map_or(policy.margin(), |score| policy.margin_between(score));
+        Some((first, self.found.get(1).and_then(ranked), margin))
     }
 
     fn led_by(&self, person: &PersonId) -> u32 {
@@ -196,6 +204,7 @@ mod tests {
     }
 
     const LIKE_A: &[f32] = &[0.8, 0.0, -0.5, 0.3];
+    const CLEARLY_A: &[f32] = &[0.55, 0.0, -0.83, 0.05];
     const LIKE_B: &[f32] = &[0.0, 0.8, 0.0, 0.6];
     const BETWEEN_A_AND_C: &[f32] = &[1.0, 0.0, 0.07, 0.5];
     const NOBODY: &[f32] = &[0.1, 0.1, 0.0, 1.0];
@@ -220,14 +229,13 @@ mod tests {
 
     #[test]
     fn two_good_frames_decide_and_one_never_does() {
-        check(&[LIKE_A, LIKE_A], 3, &["wait", "A"]);
+        check(&[CLEARLY_A, CLEARLY_A], 3, &["wait", "A"]);
         check(&[LIKE_B, LIKE_B], 3, &["wait", "B"]);
     }
 
     #[test]
     fn one_frame_of_somebody_else_delays_and_does_not_decide() {
-        let frames = [LIKE_B, LIKE_A, LIKE_A, LIKE_A, LIKE_A];
-        check(&frames, 3, &["wait", "wait", "wait", "wait", "A"]);
+        check(&[LIKE_A, LIKE_B, LIKE_B], 3, &["wait", "wait", "B"]);
     }
 
     #[test]
@@ -242,6 +250,14 @@ mod tests {
         let mut expect = ["wait"; 8];
         expect[7] = "A or C";
         check(&[BETWEEN_A_AND_C; 8], 3, &expect);
+    }
+
+    #[test]
+    fn look_alikes_must_be_twice_as_far_apart() {
+        // 0.08 ahead of C, who is nearly A: enough between people who are not alike.
+        let mut expect = ["wait"; 8];
+        expect[7] = "A or C";
+        check(&[LIKE_A; 8], 3, &expect);
     }
 
     #[test]

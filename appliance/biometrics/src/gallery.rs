@@ -196,6 +196,39 @@ impl Gallery {
         self.persons.get(index as usize)
     }
 
+    /// How alike two people's references are at most; `None` for an index that this gallery never
+    /// gave out.
+    #[must_use]
+    pub fn likeness(&self, one: u32, other: u32) -> Option<ComparisonScore> {
+        let others = self.rows_of(other);
+        let scores = self.rows_of(one).flat_map(|a| {
+            let product = move |b| {
+                let pairs = self.rows.row(a).iter().zip(self.rows.row(b));
+                pairs.map(|(x, y)| x * y).sum::<f32>()
+            };
+            others.clone().map(product)
+        });
+        let most = scores.reduce(f32::max)?;
+        ComparisonScore::new(most.clamp(-1.0, 1.0)).ok()
+    }
+
+    /// The rows of a person; they lie together.
+    fn rows_of(&self, person: u32) -> std::ops::Range<usize> {
+        let from = self.owners.partition_point(|owner| *owner < person);
+        let to = self.owners.partition_point(|owner| *owner <= person);
+        from..to
+    }
+
+    /// Whose a row is.
+    pub(crate) fn owner(&self, row: usize) -> u32 {
+        self.owners[row]
+    }
+
+    /// Gives `sink` the rows that are like a row of this gallery.
+    pub(crate) fn scan(&self, row: usize, sink: &mut impl Sink) {
+        self.rows.search(self.rows.row(row), sink);
+    }
+
     /// Ranks the people most like the probe: at most `top` candidates into `found`, best first;
     /// equal scores in the order in which the people were given. Reuses `found`'s memory.
     ///

@@ -3,7 +3,7 @@
 //!
 //! Never invents a threshold: it lies within a measured table, or the face does not decide.
 
-use vocabulary::Threshold;
+use vocabulary::{ComparisonScore, Threshold};
 
 /// One row of a measured table: what happens at a threshold, one to one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,6 +92,10 @@ pub struct Policy {
     fnmr: f64,
 }
 
+/// How many times the margin look-alikes must be apart. By ACCURACY.md's one-to-one table a
+/// roster of 200 has such a pair about once in ten, so hardly anybody is asked for more by it.
+pub const LOOK_ALIKE_MARGINS: f32 = 2.0;
+
 /// Most usable frames that a policy may ask for; far more than anybody stands still for.
 pub const FRAMES_MAX: u32 = 100;
 
@@ -145,6 +149,17 @@ impl Policy {
     #[must_use]
     pub fn margin(&self) -> f32 {
         self.margin
+    }
+
+    /// How far the best must be ahead of the next, whose references are so alike: people of whom
+    /// one's reference would be taken for the other need [`LOOK_ALIKE_MARGINS`] times as much.
+    #[must_use]
+    pub fn margin_between(&self, likeness: ComparisonScore) -> f32 {
+        if likeness.reaches(self.accept) {
+            self.margin * LOOK_ALIKE_MARGINS
+        } else {
+            self.margin
+        }
     }
 
     /// Whether a face alone decides, or only proposes and a second means is asked for.

@@ -206,6 +206,19 @@ impl QualityLimits {
         pitch_degrees_max: 30.0,
     };
 
+    /// What a portrait is advised to come up to: better than [`Self::PORTRAIT`], below which none
+    /// is taken. From 112 pixels on the face is not enlarged to be compared; the other numbers lie
+    /// between what is refused and what most public photographs have.
+    pub const GOOD_PORTRAIT: Self = Self {
+        face_width_px_min: ALIGNED_SIDE_PX as f32,
+        sharpness_min: 0.012,
+        exposure_min: 40.0,
+        exposure_max: 215.0,
+        contrast_min: 15.0,
+        yaw_degrees_max: 20.0,
+        pitch_degrees_max: 20.0,
+    };
+
     /// Holds a face against the limits.
     ///
     /// # Errors

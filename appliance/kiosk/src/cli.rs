@@ -115,12 +115,22 @@ pub enum RosterCommand {
     Import(ImportArgs),
     /// The meetings whose rosters are here.
     List,
+    /// What can still be mended before the meeting: people without a reference, look-alikes, one
+    /// person on two lines, portraits that could be better. Changes nothing.
+    Check(CheckArgs),
     /// Write a roster out.
     Export(ExportArgs),
     /// Destroy a meeting's key, and with it the references on its roster; then remove the roster.
     ///
     /// Records stay. People stay enrolled for other meetings; `kiosk enrol --remove` ends that.
     Remove(RemoveArgs),
+}
+
+/// Arguments of `roster check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The meeting's id.
+    pub meeting: String,
 }
 
 /// Arguments of `roster remove`.

@@ -31,7 +31,7 @@ use crate::rosters::{BroughtBy, Rosters};
 use crate::run::{Run, RunError, run};
 use crate::store::{records_of, trouble};
 use crate::table::layout;
-use crate::{record_json, roll_output, source};
+use crate::{record_json, roll_output, roster_check, source};
 
 /// Frames that the camera may take to settle its exposure before a portrait is taken of it.
 const CAMERA_FRAMES: u32 = 30;
@@ -294,6 +294,10 @@ pub fn roster(config: &Config, command: &RosterCommand) -> anyhow::Result<()> {
     match command {
         RosterCommand::Import(args) => import(config, args),
         RosterCommand::List => list(config),
+        RosterCommand::Check(args) => {
+            let text = roster_check::check(config, &meeting_id(&args.meeting)?)?;
+            write_out(None, |to| Ok(to.write_all(text.as_bytes())?))
+        }
         RosterCommand::Export(args) => export(config, args),
         RosterCommand::Remove(args) => remove(config, args),
     }

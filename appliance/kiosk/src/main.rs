@@ -27,6 +27,7 @@ mod perceive;
 mod portrait;
 mod record_json;
 mod roll_output;
+mod roster_check;
 mod roster_file;
 mod rosters;
 mod run;

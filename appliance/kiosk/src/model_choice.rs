@@ -5,6 +5,7 @@
 //!
 //! [`choose`] decides and is pure; [`chosen`] looks at the manifest, the files and the rosters.
 
+use anyhow::Context as _;
 use models::{Manifest, Model};
 use screen::Note;
 use vocabulary::{Digest, FeatureSpace, WallTime};
@@ -101,6 +102,16 @@ pub fn chosen(config: &Config, now: WallTime) -> Result<Chosen, RostersError> {
         chosen.config.models.comparer = model.id.clone();
     }
     Ok(chosen)
+}
+
+/// The feature space of the configured comparer.
+///
+/// # Errors
+/// When the manifest cannot be used, or has no such comparer.
+pub fn configured_space(config: &Config) -> anyhow::Result<FeatureSpace> {
+    let manifest = Manifest::load(&config.models.manifest)?;
+    let model = manifest.model(&config.models.comparer)?;
+    space_of(model).with_context(|| format!("the model {} compares no faces", model.id))
 }
 
 /// The feature space of a comparer.

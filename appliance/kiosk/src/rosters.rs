@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use credential::{Keyring, Refused};
 use ledger::{
-    CityMeeting, CityReader, LedgerErrorKind, LocalReader, References, RosterSummary, StoreError,
-    SubstituteRight,
+    CityMeeting, CityReader, EnrolmentSummary, LedgerErrorKind, LocalReader, References,
+    RosterSummary, StoreError, SubstituteRight,
 };
 use seal::KeyStoreError;
-use vocabulary::{DeviceId, FeatureSpace, MeetingId, Roster, WallTime};
+use vocabulary::{DeviceId, FeatureSpace, MeetingId, OrganisationId, Roster, WallTime};
 
 use crate::config::{Config, Data};
 use crate::keys;
@@ -201,6 +201,18 @@ impl Rosters {
                 return Ok(loaded);
             }
         }
+    }
+
+    /// Who is enrolled on this kiosk itself, with what was measured on each portrait. Of those whom
+    /// the city enrolled, it keeps that.
+    pub fn enrolments(
+        &mut self,
+        organisation: &OrganisationId,
+    ) -> Result<Vec<EnrolmentSummary>, RostersError> {
+        self.again(|rosters| match &rosters.local {
+            Some(local) => Ok(local.enrolments(organisation)?),
+            None => Ok(Vec::new()),
+        })
     }
 
     /// The feature spaces in which the people of each meeting that the city sent have references:

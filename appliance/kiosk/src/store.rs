@@ -335,7 +335,7 @@ impl Meetings {
 }
 
 /// The references of those on the roster who may be called by face, in the order of the roster.
-fn by_person(
+pub fn by_person(
     roster: &Roster,
     references: impl Iterator<Item = (PersonId, Template)>,
 ) -> Vec<(PersonId, Vec<Template>)> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::kit::Kit;
-use crate::setting::{MEETING, ROSTER, import, kept};
+use crate::setting::{MEETING, ROSTER, import, kept, ready};
 
 /// Longest that the largest roster may take to be brought in, on a busy machine and in a build for
 /// development.
@@ -199,4 +199,22 @@ fn ten_thousand_people_come_in_within_seconds_and_a_face_then_only_proposes() {
         .run(&["roster", "export", MEETING, "--format", "csv"])
         .done();
     assert_eq!(export.lines().count(), 10_001);
+}
+
+#[test]
+fn a_check_names_who_has_no_reference_and_changes_nothing() {
+    let kit = ready();
+    let before = kept(&kit);
+    let said = kit.run(&["roster", "check", MEETING]).done();
+    assert!(said.contains("3 người trong danh sách, 1 người"), "{said}");
+    assert!(said.contains("Chưa có ảnh mẫu (1 người)"), "{said}");
+    // By code only, so that nothing is missing.
+    assert!(
+        said.contains("CB-003") && !said.contains("CB-002"),
+        "{said}"
+    );
+    assert!(!said.contains("Rất giống nhau"), "{said}");
+    assert_eq!(kept(&kit), before, "the files were changed");
+    let refused = kit.run(&["roster", "check", "GB-99"]);
+    refused.refused(1, &["GB-99", "kiosk roster list"]);
 }
