@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, TryLockError};
 
-use rusqlite::TransactionBehavior;
+use rusqlite::{Connection, TransactionBehavior};
 use vocabulary::{DeviceId, WallTime};
 
 use super::{Writer, database, ingest, lock};
@@ -133,17 +133,31 @@ impl Writer {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let most = self.aside_bytes_max;
+        let take = |c: &Connection, one: &Arrived<'_>| {
+            ingest::take(c, one.device, one.batch, one.examined, one.now, most)
+        };
         let mut answers = Vec::with_capacity(batches.len());
-        for one in batches {
-            // What one batch did before it failed is undone without the others'.
-            let part = transaction.savepoint()?;
-            let most = self.aside_bytes_max;
-            let answer = ingest::take(&part, one.device, one.batch, one.examined, one.now, most);
-            match answer {
-                Ok(_) => part.commit()?,
-                Err(_) => part.finish()?,
+        if let [one] = batches {
+            // Alone it needs no savepoint, which copies every page before it is changed.
+            match take(&transaction, one) {
+                Ok(ingested) => answers.push(Ok(ingested)),
+                Err(error) => {
+                    transaction.rollback()?;
+                    return Ok(vec![Err(error)]);
+                }
             }
-            answers.push(answer);
+        } else {
+            for one in batches {
+                // What one batch did before it failed is undone without the others'.
+                let part = transaction.savepoint()?;
+                let answer = take(&part, one);
+                match answer {
+                    Ok(_) => part.commit()?,
+                    Err(_) => part.finish()?,
+                }
+                answers.push(answer);
+            }
         }
         match transaction.commit() {
             Ok(()) => Ok(answers),
