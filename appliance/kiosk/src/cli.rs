@@ -315,6 +315,10 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub conditions: bool,
 
+    /// Hold other ways to compare against the plain one, on the same rosters.
+    #[arg(long)]
+    pub ways: bool,
+
     /// Which group people belong to, in place of what the dataset's manifest says: tab-separated,
     /// with a header that names the columns `identity` and `group`.
     #[arg(long, value_name = "FILE")]

@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, anyhow};
-use biometrics::{Detection, EnrolmentRefusal, EnrolmentRules, check_portrait};
+use biometrics::{
+    ALIGNED_SIDE_PX, Detection, EnrolmentRefusal, EnrolmentRules, align, check_portrait,
+};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use imaging::{DecodeLimits, Picture};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::Manifest;
 use vocabulary::{FeatureSpace, Template};
 
-use super::cache::{Cache, Entry, Key};
+use super::cache::{Cache, Entry, Key, View};
 use super::condition::Condition;
 use super::dataset::Dataset;
 use crate::cli::EvaluateArgs;
@@ -48,6 +50,8 @@ pub struct Taken {
 pub struct Acquired {
     /// As they are.
     pub plain: Taken,
+    /// With the crop mirrored, where that was asked for.
+    pub mirrored: Option<Taken>,
     /// Under each condition, where that was asked for.
     pub conditions: Vec<(Condition, Taken)>,
     /// How many templates were in the cache.
@@ -129,18 +133,22 @@ fn work(
     }
 }
 
-/// The photograph as it is, and the conditions that were asked for.
-fn wanted(args: &EvaluateArgs) -> Vec<Option<Condition>> {
+/// The photograph as it is, and what else was asked for.
+fn wanted(args: &EvaluateArgs) -> Vec<View> {
+    let mirrored = args.ways.then_some(View::Mirrored);
     let conditions = args.conditions.then_some(Condition::ALL);
-    let conditions = conditions.into_iter().flatten().map(Some);
-    std::iter::once(None).chain(conditions).collect()
+    let conditions = conditions.into_iter().flatten().map(View::Under);
+    std::iter::once(View::Plain)
+        .chain(mirrored)
+        .chain(conditions)
+        .collect()
 }
 
 fn look_up(
     networks: &mut Networks,
     cache: &Cache,
     path: &Path,
-    wanted: &[Option<Condition>],
+    wanted: &[View],
 ) -> anyhow::Result<(Vec<Entry>, usize)> {
     let bytes = portrait::read_bytes(path)?;
     let key = Key::of(&bytes);
@@ -151,17 +159,17 @@ fn look_up(
     }
     let seen = fault(see(networks, &bytes))?;
     let mut entries = Vec::with_capacity(wanted.len());
-    for (condition, entry) in wanted.iter().zip(known) {
+    for (view, entry) in wanted.iter().zip(known) {
         if let Some(entry) = entry {
             entries.push(entry);
             continue;
         }
         let looked = match &seen {
-            Ok(seen) => fault(look(networks, seen, *condition))?,
+            Ok(seen) => fault(look(networks, seen, *view))?,
             Err(reason) => Err(reason.clone()),
         };
         let entry = looked.unwrap_or_else(Entry::Failed);
-        cache.put(&key, *condition, &entry)?;
+        cache.put(&key, *view, &entry)?;
         entries.push(entry);
     }
     Ok((entries, count))
@@ -192,13 +200,11 @@ fn see(networks: &mut Networks, bytes: &[u8]) -> Result<Seen, PortraitError> {
 }
 
 /// Looks at the photograph itself, or makes it worse and begins anew with what became of it.
-fn look(
-    networks: &mut Networks,
-    seen: &Seen,
-    condition: Option<Condition>,
-) -> Result<Entry, PortraitError> {
-    let Some(condition) = condition else {
-        return judge(networks, &seen.picture, &seen.found);
+fn look(networks: &mut Networks, seen: &Seen, view: View) -> Result<Entry, PortraitError> {
+    let condition = match view {
+        View::Plain => return judge(networks, &seen.picture, &seen.found, false),
+        View::Mirrored => return judge(networks, &seen.picture, &seen.found, true),
+        View::Under(condition) => condition,
     };
     let Some(face) = widest(&seen.found) else {
         return Ok(Entry::Failed(NOBODY_ON_IT.to_owned()));
@@ -207,21 +213,40 @@ fn look(
         .apply(&seen.picture, &face.bounds)
         .map_err(inference::PortraitError::Scale)?;
     let found = faces(&mut networks.detector, &worse)?;
-    judge(networks, &worse, &found)
+    judge(networks, &worse, &found, false)
 }
 
 fn judge(
     networks: &mut Networks,
     picture: &Picture,
     found: &[Detection],
+    mirrored: bool,
 ) -> Result<Entry, PortraitError> {
     let Some(face) = widest(found) else {
         return Ok(Entry::Failed("no face was found".to_owned()));
     };
-    let template = template(&mut networks.comparer, picture, face)?;
+    let template = match mirrored {
+        false => template(&mut networks.comparer, picture, face)?,
+        true => mirrored_template(networks, picture, face)?,
+    };
     let judged = check_portrait(picture, found, &EnrolmentRules::default());
     let refused = judged.err().map(|refusal| kind(&refusal).to_owned());
     Ok(Entry::face(template.values(), refused))
+}
+
+/// The template of a face whose aligned crop is mirrored.
+fn mirrored_template(
+    networks: &mut Networks,
+    picture: &Picture,
+    face: &Detection,
+) -> Result<Template, inference::PortraitError> {
+    let mut aligned = Picture::new(ALIGNED_SIDE_PX, ALIGNED_SIDE_PX)?;
+    align(picture, &face.landmarks, &mut aligned)?;
+    let row = ALIGNED_SIDE_PX as usize * 3;
+    for row in aligned.rgb_mut().chunks_exact_mut(row) {
+        row.as_chunks_mut::<3>().0.reverse();
+    }
+    Ok(networks.comparer.template(&aligned)?)
 }
 
 fn widest(found: &[Detection]) -> Option<&Detection> {
@@ -248,7 +273,7 @@ fn kind(refusal: &EnrolmentRefusal) -> &'static str {
 
 fn gather(
     finished: &Receiver<Done>,
-    wanted: &[Option<Condition>],
+    wanted: &[View],
     count: usize,
     space: FeatureSpace,
 ) -> anyhow::Result<Acquired> {
@@ -275,9 +300,17 @@ fn gather(
     }
     let mut taken = taken.into_iter();
     let plain = taken.next().unwrap_or_else(nothing);
-    let conditions = wanted.iter().flatten().copied().zip(taken).collect();
+    let (mut mirrored, mut conditions) = (None, Vec::new());
+    for (view, taken) in wanted.iter().skip(1).zip(taken) {
+        match view {
+            View::Plain => {}
+            View::Mirrored => mirrored = Some(taken),
+            View::Under(condition) => conditions.push((*condition, taken)),
+        }
+    }
     Ok(Acquired {
         plain,
+        mirrored,
         conditions,
         cached,
         space,

@@ -40,6 +40,27 @@ pub fn fnir(
     interval(values.collect())
 }
 
+/// Where the second FNIR less the first lies, each at its own threshold for this FPIR. Both are of
+/// the same people in every resampling, so what these have in common cancels out. `None` without
+/// resamplings.
+pub fn difference(
+    of: [&Trials; 2],
+    people: usize,
+    fpir: f64,
+    resamplings: u32,
+    seed: u64,
+) -> Option<Interval> {
+    let values = (0..u64::from(resamplings)).map(|number| {
+        let weights = weights(people, &mut Random::new(seed, PURPOSE + number));
+        let [one, other] = of.map(|trials| {
+            let threshold = trials.threshold(fpir, &weights);
+            trials.rates(threshold, &weights).fnir
+        });
+        other - one
+    });
+    interval(values.collect())
+}
+
 /// How often each person is drawn.
 fn weights(people: usize, random: &mut Random) -> Vec<u32> {
     let mut weights = vec![0; people];
@@ -110,5 +131,21 @@ mod tests {
         assert!((0.03..0.06).contains(&found.low), "seed 3: {found:?}");
         assert!((0.14..0.18).contains(&found.high), "seed 3: {found:?}");
         assert_eq!(fnir(&trials, 200, 0.0, 0, 3), None);
+        // What is the same twice does not differ, however uncertain it is.
+        let none = Interval {
+            low: 0.0,
+            high: 0.0,
+        };
+        let twice = difference([&trials, &trials], 200, 0.0, 200, 3);
+        assert_eq!(twice, Some(none));
+        // Of the ten who are missed, half are found: the difference is some 0.05, with less doubt
+        // than either rate has.
+        let mut better = trials.clone();
+        better.mated[..50]
+            .iter_mut()
+            .for_each(|trial| trial.score = 0.9);
+        let found = difference([&trials, &better], 200, 0.0, 1000, 3).unwrap();
+        assert!((-0.12..-0.08).contains(&found.low), "seed 3: {found:?}");
+        assert!((-0.03..0.0).contains(&found.high), "seed 3: {found:?}");
     }
 }

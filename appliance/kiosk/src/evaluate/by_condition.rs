@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use biometrics::GalleryError;
+use biometrics::{GalleryError, Scoring};
 use serde::Serialize;
 
 use super::acquire::Acquired;
@@ -90,6 +90,7 @@ pub fn rows(
             photographs,
             rosters: args.rosters as usize,
             seed: args.seed,
+            scoring: Scoring::Mean,
         };
         let run = |probes| open_set::run(people, probes, &acquired.space, setup);
         let Some(plain) = run(Probes::Themselves)? else {

@@ -61,6 +61,17 @@ impl Entry {
     }
 }
 
+/// How a photograph is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As it is.
+    Plain,
+    /// As it is, but the aligned crop is mirrored before it is compared.
+    Mirrored,
+    /// Made worse.
+    Under(Condition),
+}
+
 /// By what a photograph is known: its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(String);
@@ -96,11 +107,10 @@ impl Cache {
         Ok(Self { folder })
     }
 
-    /// What is known of a photograph under a condition, or of itself. What cannot be read is not
-    /// known.
-    pub fn get(&self, photograph: &Key, condition: Option<Condition>) -> Option<Entry> {
+    /// What is known of a photograph as it is seen. What cannot be read is not known.
+    pub fn get(&self, photograph: &Key, view: View) -> Option<Entry> {
         let mut text = String::new();
-        let file = File::open(self.path(photograph, condition)).ok()?;
+        let file = File::open(self.path(photograph, view)).ok()?;
         file.take(ENTRY_BYTES_MAX).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
@@ -109,13 +119,8 @@ impl Cache {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn put(
-        &self,
-        photograph: &Key,
-        condition: Option<Condition>,
-        entry: &Entry,
-    ) -> anyhow::Result<()> {
-        let path = self.path(photograph, condition);
+    pub fn put(&self, photograph: &Key, view: View, entry: &Entry) -> anyhow::Result<()> {
+        let path = self.path(photograph, view);
         let part = path.with_extension("part");
         let write = || -> anyhow::Result<()> {
             File::create(&part)?.write_all(&serde_json::to_vec(entry)?)?;
@@ -124,12 +129,13 @@ impl Cache {
         write().with_context(|| format!("the cache entry {} cannot be written", path.display()))
     }
 
-    fn path(&self, photograph: &Key, condition: Option<Condition>) -> PathBuf {
-        let condition = condition.map_or(String::new(), |condition| {
-            format!("-{}-{CONDITIONS_VERSION}", condition.name())
-        });
-        self.folder
-            .join(format!("{}{condition}.json", photograph.0))
+    fn path(&self, photograph: &Key, view: View) -> PathBuf {
+        let view = match view {
+            View::Plain => String::new(),
+            View::Mirrored => "-mirrored".to_owned(),
+            View::Under(condition) => format!("-{}-{CONDITIONS_VERSION}", condition.name()),
+        };
+        self.folder.join(format!("{}{view}.json", photograph.0))
     }
 }
 
@@ -148,17 +154,19 @@ mod tests {
         let cache = Cache::open(folder.path(), &facts("one")).unwrap();
         let entry = Entry::face(&[0.1, -1.5e-7, 1.0], Some("blurred".to_owned()));
         let key = Key::of(b"photograph");
-        assert_eq!(cache.get(&key, None), None);
-        cache.put(&key, None, &entry).unwrap();
-        assert_eq!(cache.get(&key, None), Some(entry.clone()));
-        assert_eq!(cache.get(&Key::of(b"another"), None), None);
+        assert_eq!(cache.get(&key, View::Plain), None);
+        cache.put(&key, View::Plain, &entry).unwrap();
+        assert_eq!(cache.get(&key, View::Plain), Some(entry.clone()));
+        assert_eq!(cache.get(&Key::of(b"another"), View::Plain), None);
         let dark = Entry::Failed("no face".to_owned());
-        cache.put(&key, Some(Condition::Dark), &dark).unwrap();
-        assert_eq!(cache.get(&key, Some(Condition::Dark)), Some(dark));
-        assert_eq!(cache.get(&key, Some(Condition::Grey)), None);
-        assert_eq!(cache.get(&key, None), Some(entry.clone()));
+        cache
+            .put(&key, View::Under(Condition::Dark), &dark)
+            .unwrap();
+        assert_eq!(cache.get(&key, View::Under(Condition::Dark)), Some(dark));
+        assert_eq!(cache.get(&key, View::Under(Condition::Grey)), None);
+        assert_eq!(cache.get(&key, View::Plain), Some(entry.clone()));
         let other = Cache::open(folder.path(), &facts("two")).unwrap();
-        assert_eq!(other.get(&key, None), None);
+        assert_eq!(other.get(&key, View::Plain), None);
         let Entry::Face { template, .. } = entry else {
             panic!("a face")
         };
@@ -170,9 +178,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path(), &[]).unwrap();
         let (key, entry) = (Key::of(b"p"), Entry::Failed("no face".to_owned()));
-        cache.put(&key, None, &entry).unwrap();
-        fs::write(cache.path(&key, None), "{\"face\":").unwrap();
-        assert_eq!(cache.get(&key, None), None);
+        cache.put(&key, View::Plain, &entry).unwrap();
+        fs::write(cache.path(&key, View::Plain), "{\"face\":").unwrap();
+        assert_eq!(cache.get(&key, View::Plain), None);
         for template in ["0", "zzzzzzzz", "3f80000", "ÿÿÿÿ"] {
             assert_eq!(Entry::values(template), None, "{template}");
         }

@@ -23,6 +23,7 @@ mod split;
 mod svg;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use std::fs::{self, File};
 use std::io::BufWriter;

@@ -9,7 +9,7 @@
 //! photograph drawn at random: few people of a dataset have many photographs, and if all of them
 //! came, these few would set the threshold.
 
-use biometrics::{Gallery, GalleryError};
+use biometrics::{Gallery, GalleryError, Scoring};
 use vocabulary::{FeatureSpace, PersonId, Template};
 
 use super::random::Random;
@@ -26,12 +26,14 @@ pub type Shot = (usize, Template);
 pub struct Setup {
     /// People on a roster.
     pub roster: usize,
-    /// Photographs enrolled of each, at least 1. Their mean is compared.
+    /// Photographs enrolled of each, at least 1.
     pub photographs: usize,
     /// How many rosters are drawn.
     pub rosters: usize,
     /// What they are drawn from.
     pub seed: u64,
+    /// What a probe is compared with, of several references.
+    pub scoring: Scoring,
 }
 
 /// One photograph held against one roster.
@@ -125,7 +127,7 @@ pub fn run(
                 .map(|at| people[member.person][*at].1.clone());
             (id(member.person), mean.collect())
         });
-        let gallery = Gallery::build(space.clone(), references)?;
+        let gallery = Gallery::build_scored(space.clone(), setup.scoring, references)?;
         trials.hold_against(people, probes, &gallery, &drawn, &mut random)?;
         trials.places_with_fewer += drawn
             .iter()
@@ -372,6 +374,7 @@ mod tests {
                 photographs: 2,
                 rosters: 3,
                 seed,
+                scoring: Scoring::Mean,
             };
             let trials = run(&people, Probes::Themselves, &space(), setup)
                 .unwrap()
@@ -398,6 +401,7 @@ mod tests {
             photographs: 2,
             rosters: 1,
             seed: 1,
+            scoring: Scoring::Mean,
         };
         let filled = run(&people, Probes::Themselves, &space(), setup)
             .unwrap()
@@ -428,6 +432,7 @@ mod tests {
             photographs: 1,
             rosters: 1,
             seed,
+            scoring: Scoring::Mean,
         };
         let wrong = (0..40).map(|seed| {
             let trials = run(&people, Probes::Themselves, &space(), setup(seed))

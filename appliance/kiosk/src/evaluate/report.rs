@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::by_condition::ROSTER;
 use super::plots::Plot;
 use super::results::{GROUPS_AT_FMR, OneToOne, OpenSet, Point, Results};
 
@@ -15,6 +16,7 @@ pub fn markdown(results: &Results, plots: &[Plot]) -> String {
     text.push_str(&one_to_one(&results.one_to_one));
     text.push_str(&groups(results));
     text.push_str(&conditions(results));
+    text.push_str(&ways(results));
     if !plots.is_empty() {
         text.push_str("\n## Plots\n");
     }
@@ -238,6 +240,42 @@ fn conditions(results: &Results) -> String {
         );
     }
     text
+}
+
+fn ways(results: &Results) -> String {
+    let mut text = String::new();
+    if !results.ways.is_empty() {
+        let _ = write!(
+            text,
+            "\n## Other ways to compare\n\nRosters of {ROSTER}, the same for all. In brackets: \
+             the difference from the plain way in percentage points, as a 95 % interval, \
+             resampling the same persons for both.\n\n\
+             | way | photographs | FPIR | threshold | FNIR, plain | FNIR | wrong names |\n\
+             |---|---|---|---|---|---|---|\n"
+        );
+    }
+    for row in &results.ways {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.3} | {} | {}{} | {} |",
+            row.way,
+            row.photographs,
+            percent(row.fpir),
+            row.threshold,
+            percent(row.plain),
+            percent(row.fnir),
+            difference(row.difference_low, row.difference_high),
+            row.wrong_name,
+        );
+    }
+    text
+}
+
+fn difference(low: Option<f64>, high: Option<f64>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!(" ({:+.2} to {:+.2})", low * 100.0, high * 100.0),
+        (None | Some(_), None | Some(_)) => String::new(),
+    }
 }
 
 fn list(reasons: &BTreeMap<String, usize>) -> String {

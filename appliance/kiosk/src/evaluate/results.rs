@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use biometrics::GalleryError;
+use biometrics::{GalleryError, Scoring};
 use serde::Serialize;
 
 use super::acquire::{Acquired, Taken};
@@ -16,6 +16,7 @@ use super::dataset::Dataset;
 use super::one_to_one::{self, Face, Mistaken, Pairs};
 use super::open_set::{self, Probes, Setup, Shot, Trial, Trials};
 use super::split;
+use super::ways::{self, ByWay};
 use crate::cli::EvaluateArgs;
 use crate::config::Config;
 
@@ -71,6 +72,8 @@ pub struct Results {
     pub conditions: Vec<ByCondition>,
     /// What worse pictures come to as such.
     pub conditions_acquisition: Vec<ConditionAcquisition>,
+    /// Other ways to compare, where these were asked for.
+    pub ways: Vec<ByWay>,
     /// To be looked at.
     pub called_wrongly: Vec<CalledWrongly>,
 }
@@ -279,6 +282,7 @@ impl Results {
             left_out,
             conditions: by_condition::rows(args, acquired, &people)?,
             conditions_acquisition: by_condition::acquisition(acquired),
+            ways: ways::rows(args, acquired, &people)?,
             called_wrongly,
         })
     }
@@ -411,6 +415,7 @@ fn identify(
             photographs,
             rosters: args.rosters as usize,
             seed: args.seed,
+            scoring: Scoring::Mean,
         };
         let Some(trials) = open_set::run(people, Probes::Themselves, &acquired.space, setup)?
         else {

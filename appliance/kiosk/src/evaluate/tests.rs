@@ -31,6 +31,7 @@ fn args(dataset: PathBuf, cache: PathBuf) -> EvaluateArgs {
         resamplings: 50,
         threads: 2,
         conditions: false,
+        ways: false,
         groups: None,
     }
 }
@@ -69,6 +70,7 @@ fn made_up(people: usize, photographs: usize, noise: f32, seed: u64) -> (Dataset
             templates,
             ..Taken::default()
         },
+        mirrored: None,
         conditions: Vec::new(),
         cached: 0,
         space,
@@ -228,6 +230,49 @@ fn worse_probes_are_missed_and_what_is_enrolled_stays() {
     assert_eq!(failed, [0.0, 0.5, 0.0]);
     let text = report::markdown(&results, &[]);
     assert!(text.contains("| dark | 0.25 v | 50.0 % |"), "{text}");
+}
+
+#[test]
+fn another_way_is_held_against_the_plain_one_on_the_same_rosters() {
+    let (dataset, mut acquired) = made_up(260, 4, 1.5, 9);
+    // A second view with noise of its own; its mean with the first is nearer to the person.
+    let (_, second) = made_up(260, 4, 1.5, 9);
+    acquired.mirrored = Some(second.plain);
+    let same = evaluated(&dataset, &acquired).ways;
+    // Two mirrored ways with 1, 2 and 3 photographs, best of all with 2 and 3; at two FPIRs each.
+    assert_eq!(same.len(), (3 + 3 + 2) * 2);
+    for row in same.iter().filter(|row| row.way.contains("mirrored")) {
+        assert!((row.fnir - row.plain).abs() < 1e-9, "seed 9: {row:?}");
+    }
+    let better = |(at, template): (usize, &Option<Template>)| {
+        let sum = 4 * (at / 4)..4 * (at / 4) + 4;
+        let all: Vec<Template> = acquired.plain.templates[sum]
+            .iter()
+            .flatten()
+            .cloned()
+            .collect();
+        template.as_ref().and_then(|_| Template::mean(&all).ok())
+    };
+    let better = acquired.plain.templates.iter().enumerate().map(better);
+    let taken = Taken {
+        templates: better.collect(),
+        ..Taken::default()
+    };
+    acquired.mirrored = Some(taken);
+    let results = evaluated(&dataset, &acquired);
+    for row in results
+        .ways
+        .iter()
+        .filter(|row| row.way.contains("mirrored"))
+    {
+        assert!(row.fnir < row.plain, "seed 9: {row:?}");
+        assert!(row.difference_high < Some(0.0), "seed 9: {row:?}");
+    }
+    let text = report::markdown(&results, &[]);
+    assert!(
+        text.contains("| best of the references and their mean | 3 |"),
+        "{text}"
+    );
 }
 
 #[test]
