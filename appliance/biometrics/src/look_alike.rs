@@ -24,11 +24,11 @@ pub struct LookAlike {
     pub score: ComparisonScore,
 }
 
-/// The pairs of people of a gallery that are alike by at least a threshold, the most alike first,
-/// at most `most` of them. It compares everybody with everybody. Of more than [`LOOK_ALIKES_MAX`]
-/// those are told that were found first.
+/// The pairs of people of a gallery that are alike by at least a threshold, the most alike first.
+/// It compares everybody with everybody. Of more than [`LOOK_ALIKES_MAX`] those are told that were
+/// found first.
 #[must_use]
-pub fn look_alikes(gallery: &Gallery, at_least: Threshold, most: usize) -> Vec<LookAlike> {
+pub fn look_alikes(gallery: &Gallery, at_least: Threshold) -> Vec<LookAlike> {
     let mut scores = HashMap::new();
     for row in 0..gallery.rows() {
         let mut others = Others {
@@ -49,7 +49,6 @@ pub fn look_alikes(gallery: &Gallery, at_least: Threshold, most: usize) -> Vec<L
         let places = |pair: &LookAlike| (pair.first, pair.second);
         (b.score.value().total_cmp(&a.score.value())).then(places(a).cmp(&places(b)))
     });
-    pairs.truncate(most);
     pairs
 }
 
@@ -105,8 +104,8 @@ mod tests {
         Gallery::build_scored(space.clone(), scoring, people).unwrap()
     }
 
-    fn found(gallery: &Gallery, at_least: f32, most: usize) -> Vec<(u32, u32)> {
-        let pairs = look_alikes(gallery, Threshold::new(at_least).unwrap(), most);
+    fn found(gallery: &Gallery, at_least: f32) -> Vec<(u32, u32)> {
+        let pairs = look_alikes(gallery, Threshold::new(at_least).unwrap());
         pairs.iter().map(|pair| (pair.first, pair.second)).collect()
     }
 
@@ -120,9 +119,8 @@ mod tests {
         ];
         for scoring in [Scoring::Mean, Scoring::BestOfAll] {
             let gallery = gallery(scoring, &people);
-            assert_eq!(found(&gallery, 0.9, 9), [(1, 3), (0, 2)]);
-            assert_eq!(found(&gallery, 0.9, 1), [(1, 3)]);
-            assert!(found(&gallery, 0.999, 9).is_empty());
+            assert_eq!(found(&gallery, 0.9), [(1, 3), (0, 2)]);
+            assert!(found(&gallery, 0.999).is_empty());
             assert_eq!(gallery.likeness(2, 0), gallery.likeness(0, 2));
             assert!(gallery.likeness(0, 2).unwrap().value() > 0.97);
             assert_eq!(gallery.likeness(0, 4), None);
@@ -152,7 +150,7 @@ mod tests {
                     }
                 }
             }
-            let mut pairs = found(&gallery, at_least, usize::MAX);
+            let mut pairs = found(&gallery, at_least);
             pairs.sort_unstable();
             prop_assert_eq!(pairs, plain);
         }

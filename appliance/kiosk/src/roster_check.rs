@@ -2,7 +2,7 @@
 //! so alike that the door will ask for more, one person on two lines, and portraits that could be
 //! better. It says what to do about each, and changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
@@ -89,21 +89,19 @@ fn find<'a>(
         .map(|entry| (&entry.delegate.person, entry))
         .collect();
     let entry = |index: u32| Some(*entries.get(gallery.person(index)?)?);
-    let called: HashMap<&PersonId, ()> = (0..gallery.people())
-        .filter_map(|index| Some((gallery.person(u32::try_from(index).ok()?)?, ())))
-        .collect();
+    let called: HashSet<&PersonId> = (0..).map_while(|index| gallery.person(index)).collect();
     let by_face = |entry: &&RosterEntry| match entry.attendance {
         Attendance::FaceOrCode => true,
         Attendance::CodeOnly => false,
     };
-    let alike = look_alikes(gallery, policy.accept(), LINES_MAX + 1).into_iter();
+    let alike = look_alikes(gallery, policy.accept()).into_iter();
     let advice = QualityLimits::GOOD_PORTRAIT;
     Findings {
         without_reference: roster
             .entries()
             .iter()
             .filter(by_face)
-            .filter(|entry| !called.contains_key(&entry.delegate.person))
+            .filter(|entry| !called.contains(&entry.delegate.person))
             .collect(),
         alike: alike
             .filter_map(|pair| {
@@ -158,9 +156,16 @@ fn text(roster: &Roster, by_face: usize, findings: &Findings<'_>) -> String {
         meeting.title,
         roster.entries().len()
     );
-    without_reference(&mut text, &findings.without_reference);
-    alike(&mut text, &findings.alike);
-    poor(&mut text, &findings.poor);
+    let before = text.len();
+    if !findings.without_reference.is_empty() {
+        without_reference(&mut text, &findings.without_reference);
+    }
+    if !findings.alike.is_empty() {
+        alike(&mut text, &findings.alike);
+    }
+    if !findings.poor.is_empty() {
+        poor(&mut text, &findings.poor);
+    }
     if findings.unreadable > 0 {
         let title = format!("Ảnh mẫu không mở được ({})", findings.unreadable);
         section(
@@ -171,11 +176,7 @@ fn text(roster: &Roster, by_face: usize, findings: &Findings<'_>) -> String {
             Vec::new(),
         );
     }
-    if findings.without_reference.is_empty()
-        && findings.alike.is_empty()
-        && findings.poor.is_empty()
-        && findings.unreadable == 0
-    {
+    if text.len() == before {
         text.push_str("\nKhông có gì cần sửa.\n");
     }
     text
@@ -250,7 +251,7 @@ fn poor(text: &mut String, portraits: &[(&RosterEntry, &ReferenceId, QualityDefe
     );
 }
 
-/// A part of the text; nothing where there is nothing to tell.
+/// A part of the text.
 fn section(
     text: &mut String,
     title: &str,
@@ -258,9 +259,6 @@ fn section(
     header: &[&str],
     mut rows: Vec<Vec<String>>,
 ) {
-    if rows.is_empty() && !header.is_empty() {
-        return;
-    }
     let more = rows.len().saturating_sub(LINES_MAX);
     rows.truncate(LINES_MAX);
     // Writing to a String cannot fail.

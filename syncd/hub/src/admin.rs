@@ -217,8 +217,7 @@ pub fn new_token(hub: &Hub, device: &DeviceId, lasts: Duration) -> Result<String
     }
     let token = secret::new_token(&hub.ca().fingerprint()).map_err(AdminError::Random)?;
     let now = hub.now();
-    let lasts_ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
-    let expires_at = WallTime(now.0.saturating_add(lasts_ms));
+    let expires_at = now.saturating_add(lasts);
     hub.store()
         .put_token(&token.hash, device, expires_at, now)?;
     Ok(token.text)

@@ -247,7 +247,7 @@ impl Ca {
     /// certificate, and the device was told of the next one with it. It is to renew it otherwise.
     #[must_use]
     pub fn is_current(&self, presented: &Presented) -> bool {
-        let issued_at = after(presented.not_before, BACKDATED);
+        let issued_at = presented.not_before.saturating_add(BACKDATED);
         let told = |next: &Authority| issued_at > next.made_at;
         presented.issuer == self.current.subject && self.next.as_ref().is_none_or(told)
     }
@@ -272,13 +272,13 @@ impl Ca {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(device.as_str());
         params.serial_number = Some(SerialNumber::from_slice(&serial));
-        let mut not_before = before(now, BACKDATED);
+        let mut not_before = now.saturating_sub(BACKDATED);
         if self.next.is_some() {
             // Certificates count whole seconds: so this one is later than any that was signed in
             // this second before there was a next authority, of which this one's answer tells.
-            not_before = after(not_before, Duration::from_secs(1));
+            not_before = not_before.saturating_add(Duration::from_secs(1));
         }
-        let expires_at = after(now, DEVICE_CERTIFICATE_LASTS);
+        let expires_at = now.saturating_add(DEVICE_CERTIFICATE_LASTS);
         set_validity(&mut params, not_before, expires_at);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -291,7 +291,7 @@ impl Ca {
             serial,
             not_before,
             expires_at,
-            renew_at: after(now, DEVICE_RENEWAL_AFTER),
+            renew_at: now.saturating_add(DEVICE_RENEWAL_AFTER),
         })
     }
 }
@@ -355,8 +355,8 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from_slice(&serial()?));
         set_validity(
             &mut params,
-            before(now, BACKDATED),
-            after(now, AUTHORITY_LASTS),
+            now.saturating_sub(BACKDATED),
+            now.saturating_add(AUTHORITY_LASTS),
         );
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -394,7 +394,7 @@ impl Authority {
             .not_before
             .timestamp()
             .saturating_mul(1000);
-        let made_at = after(WallTime(begins_ms), BACKDATED);
+        let made_at = WallTime(begins_ms).saturating_add(BACKDATED);
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|e| damaged(&e))?;
         let begins = text
             .find(CERTIFICATE_BEGINS)
@@ -485,16 +485,6 @@ fn set_validity(params: &mut CertificateParams, from: WallTime, until: WallTime)
     };
     params.not_before = time(from);
     params.not_after = time(until);
-}
-
-fn after(time: WallTime, duration: Duration) -> WallTime {
-    let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    WallTime(time.0.saturating_add(ms))
-}
-
-fn before(time: WallTime, duration: Duration) -> WallTime {
-    let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    WallTime(time.0.saturating_sub(ms))
 }
 
 fn rename(dir: &Path, from: &str, to: &str) -> Result<(), CaError> {

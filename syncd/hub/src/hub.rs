@@ -315,8 +315,7 @@ impl Hub {
     /// Destroys the keys of meetings that ended long ago and that nobody closed, and portraits
     /// whose date has come.
     pub(crate) fn keep_house(&self) {
-        let kept_ms = i64::try_from(KEY_KEPT_AFTER_END.as_millis()).unwrap_or(i64::MAX);
-        let before = WallTime(self.now().0.saturating_sub(kept_ms));
+        let before = self.now().saturating_sub(KEY_KEPT_AFTER_END);
         match self.store.destroy_keys(before, KEYS_DESTROYED_AT_ONCE) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "keys of past meetings were destroyed"),
@@ -336,9 +335,8 @@ impl Hub {
 
     /// Notes the devices that have fallen silent, for those who want to be told.
     fn note_silent(&self) {
-        let silent_ms = i64::try_from(DEVICE_SILENT_AFTER.as_millis()).unwrap_or(i64::MAX);
         let now = self.now();
-        let before = WallTime(now.0.saturating_sub(silent_ms));
+        let before = now.saturating_sub(DEVICE_SILENT_AFTER);
         match self.store.note_silent_devices(before, now, SILENT_AT_ONCE) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "devices have fallen silent"),

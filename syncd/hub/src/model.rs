@@ -18,7 +18,7 @@ pub use device::{
     ApiKey, ApiKeyId, Authenticated, CertificateSerial, Device, DeviceCertificate, DeviceKeys,
     Health, KeyRole, KeyRoleError, SecretHash, Token, TokenUse,
 };
-pub use event::{Delivery, Event, EventKind, Told};
+pub use event::{Delivery, Event, EventKind, Told, ToldError};
 pub use invitation::{InvitationKey, KeyChange};
 pub use meeting::{
     DeviceMeeting, DeviceMeetings, DeviceRoster, DeviceRosterAnswer, Entry, KeptKey, Meeting,

@@ -135,9 +135,8 @@ impl Shown {
     /// [`ShownError`] when it cannot be; the one before stays.
     pub fn renew(&self, ca: &Ca, now: WallTime) -> Result<bool, ShownError> {
         let before = self.read();
-        let age_ms = now.0.saturating_sub(before.made_at.0);
-        let due_ms = i64::try_from(SERVER_RENEWAL_AFTER.as_millis()).unwrap_or(i64::MAX);
-        let is_young = (0..due_ms).contains(&age_ms);
+        let due = before.made_at.saturating_add(SERVER_RENEWAL_AFTER);
+        let is_young = (before.made_at..due).contains(&now);
         let next = match &self.files {
             None if is_young && before.of == of_authorities(ca) => return Ok(false),
             None => made(ca, &self.names, now)?,
@@ -208,11 +207,10 @@ fn pem(der: &CertificateDer<'_>) -> String {
 }
 
 fn made(ca: &Ca, names: &[String], now: WallTime) -> Result<Current, ShownError> {
-    let lasts_ms = i64::try_from(SERVER_CERTIFICATE_LASTS.as_millis()).unwrap_or(i64::MAX);
     Ok(Current {
         key: ca.server_certificate(names, now)?,
         made_at: now,
-        expires_at: WallTime(now.0.saturating_add(lasts_ms)),
+        expires_at: now.saturating_add(SERVER_CERTIFICATE_LASTS),
         of: of_authorities(ca),
     })
 }

@@ -794,7 +794,7 @@ pub trait Store: Send + Sync {
     ) -> Result<u32, StoreError>;
 
     /// Keeps what became of a delivery that failed, or that failed before and is taken now. Of one
-    /// webhook the newest [`DELIVERIES_KEPT_MAX`] are kept.
+    /// webhook the newest [`DELIVERIES_KEPT_MAX`] are kept, and of one that was taken away none.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be done.

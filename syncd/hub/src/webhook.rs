@@ -284,8 +284,7 @@ pub(crate) async fn run(hub: Arc<Hub>) {
 /// be told; of others, and of meetings that go on, a revision is made when somebody asks.
 async fn revise(hub: &Arc<Hub>) -> Result<(), StoreError> {
     let now = hub.now();
-    let window_ms = i64::try_from(ROLL_FOLLOWED_AFTER_END.as_millis()).unwrap_or(i64::MAX);
-    let ended_after = WallTime(now.0.saturating_sub(window_ms));
+    let ended_after = now.saturating_sub(ROLL_FOLLOWED_AFTER_END);
     with_store(hub, move |hub| {
         for (organisation, meeting) in hub.store.rolls_behind(ended_after, ROLLS_AT_ONCE)? {
             match hub.store.revision(&organisation, &meeting, None, now) {

@@ -32,12 +32,9 @@ pub fn fnir(
     resamplings: u32,
     seed: u64,
 ) -> Option<Interval> {
-    let values = (0..u64::from(resamplings)).map(|number| {
-        let weights = weights(people, &mut Random::new(seed, PURPOSE + number));
-        let threshold = trials.threshold(fpir, &weights);
-        trials.rates(threshold, &weights).fnir
-    });
-    interval(values.collect())
+    resampled(people, resamplings, seed, |weights| {
+        rate(trials, fpir, weights)
+    })
 }
 
 /// Where the second FNIR less the first lies, each at its own threshold for this FPIR. Both are of
@@ -50,13 +47,27 @@ pub fn difference(
     resamplings: u32,
     seed: u64,
 ) -> Option<Interval> {
-    let values = (0..u64::from(resamplings)).map(|number| {
-        let weights = weights(people, &mut Random::new(seed, PURPOSE + number));
-        let [one, other] = of.map(|trials| {
-            let threshold = trials.threshold(fpir, &weights);
-            trials.rates(threshold, &weights).fnir
-        });
+    resampled(people, resamplings, seed, |weights| {
+        let [one, other] = of.map(|trials| rate(trials, fpir, weights));
         other - one
+    })
+}
+
+/// The FNIR when each person counts so often, at the threshold that these strangers give.
+fn rate(trials: &Trials, fpir: f64, weights: &[u32]) -> f64 {
+    trials.rates(trials.threshold(fpir, weights), weights).fnir
+}
+
+/// Where a value lies that depends on how often each person counts.
+fn resampled(
+    people: usize,
+    resamplings: u32,
+    seed: u64,
+    value: impl Fn(&[u32]) -> f64,
+) -> Option<Interval> {
+    let values = (0..u64::from(resamplings)).map(|number| {
+        let mut random = Random::new(seed, PURPOSE + number);
+        value(&weights(people, &mut random))
     });
     interval(values.collect())
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use biometrics::{GalleryError, Scoring};
+use biometrics::GalleryError;
 use serde::Serialize;
 
 use super::acquire::Acquired;
@@ -85,13 +85,7 @@ pub fn rows(
     }
     let count = people.len();
     for photographs in PHOTOGRAPHS {
-        let setup = Setup {
-            roster: ROSTER,
-            photographs,
-            rosters: args.rosters as usize,
-            seed: args.seed,
-            scoring: Scoring::Mean,
-        };
+        let setup = Setup::plain(args, ROSTER, photographs);
         let run = |probes| open_set::run(people, probes, &acquired.space, setup);
         let Some(plain) = run(Probes::Themselves)? else {
             continue;

@@ -13,6 +13,7 @@ use biometrics::{Gallery, GalleryError, Scoring};
 use vocabulary::{FeatureSpace, PersonId, Template};
 
 use super::random::Random;
+use crate::cli::EvaluateArgs;
 
 /// A roster that leaves fewer strangers than this is not evaluated: a rate of one in a thousand
 /// would rest on a handful of people.
@@ -34,6 +35,19 @@ pub struct Setup {
     pub seed: u64,
     /// What a probe is compared with, of several references.
     pub scoring: Scoring,
+}
+
+impl Setup {
+    /// What the kiosk does: of several references the mean is compared.
+    pub fn plain(args: &EvaluateArgs, roster: usize, photographs: usize) -> Self {
+        Self {
+            roster,
+            photographs,
+            rosters: args.rosters as usize,
+            seed: args.seed,
+            scoring: Scoring::Mean,
+        }
+    }
 }
 
 /// One photograph held against one roster.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use biometrics::{GalleryError, Scoring};
+use biometrics::GalleryError;
 use serde::Serialize;
 
 use super::acquire::{Acquired, Taken};
@@ -410,13 +410,7 @@ fn identify(
 ) -> Result<Identified, GalleryError> {
     let (mut rows, mut left_out, mut wrong) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (roster, photographs) in ROSTERS.iter().flat_map(|n| PHOTOGRAPHS.map(|k| (*n, k))) {
-        let setup = Setup {
-            roster,
-            photographs,
-            rosters: args.rosters as usize,
-            seed: args.seed,
-            scoring: Scoring::Mean,
-        };
+        let setup = Setup::plain(args, roster, photographs);
         let Some(trials) = open_set::run(people, Probes::Themselves, &acquired.space, setup)?
         else {
             left_out.push(LeftOut {

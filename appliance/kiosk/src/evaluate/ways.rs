@@ -82,13 +82,7 @@ pub fn rows(
     };
     let both = with_mirrored(people, &mirrored.templates);
     for photographs in PHOTOGRAPHS {
-        let setup = Setup {
-            roster: ROSTER,
-            photographs,
-            rosters: args.rosters as usize,
-            seed: args.seed,
-            scoring: Scoring::Mean,
-        };
+        let setup = Setup::plain(args, ROSTER, photographs);
         let run = |people, probes, setup| open_set::run(people, probes, &acquired.space, setup);
         let Some(plain) = run(people, Probes::Themselves, setup)? else {
             continue;

@@ -20,8 +20,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
-    Authority, BACKDATED, Ca, CaError, SERVER_CERTIFICATE_LASTS, after, before, common_name,
-    serial, set_validity,
+    Authority, BACKDATED, Ca, CaError, SERVER_CERTIFICATE_LASTS, common_name, serial, set_validity,
 };
 
 /// Most names that a server's certificate may have to be vouched for.
@@ -123,12 +122,12 @@ impl Ca {
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CaError::Sign)?;
         let params = CertificateParams::new(names).map_err(CaError::Sign)?;
-        let lasts_until = after(now, SERVER_CERTIFICATE_LASTS);
+        let lasts_until = now.saturating_add(SERVER_CERTIFICATE_LASTS);
         let leaf = sign(
             &self.current,
             params,
             &key,
-            before(now, BACKDATED),
+            now.saturating_sub(BACKDATED),
             lasts_until,
         )?;
         let private = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -162,7 +161,7 @@ impl Ca {
             }
             let mut params = CertificateParams::default();
             params.subject_alt_names.clone_from(&leaf.names);
-            let until = after(now, lasts).min(leaf.expires_at);
+            let until = now.saturating_add(lasts).min(leaf.expires_at);
             let voucher = sign(authority, params, &leaf.key, leaf.not_before, until)?;
             chain.extend([voucher, authority.certificate.clone()]);
         }
@@ -248,7 +247,7 @@ mod tests {
             let mut params = CertificateParams::new(names).unwrap();
             set_validity(
                 &mut params,
-                before(NOW, BACKDATED),
+                NOW.saturating_sub(BACKDATED),
                 WallTime(NOW.0 + DAY_MS),
             );
             let theirs = params.signed_by(&key, &issuer).unwrap();

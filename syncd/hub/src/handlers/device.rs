@@ -136,10 +136,10 @@ pub(super) fn meetings(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     let (device, _) = call.device()?;
     let from = call
         .time("from")?
-        .unwrap_or(moved(call.now, WINDOW_BACK, -1));
+        .unwrap_or(call.now.saturating_sub(WINDOW_BACK));
     let until = call
         .time("until")?
-        .unwrap_or(moved(call.now, WINDOW_AHEAD, 1));
+        .unwrap_or(call.now.saturating_add(WINDOW_AHEAD));
     let told = hub
         .store
         .device_meetings(&device.id, from, until, call.now)?;
@@ -154,7 +154,7 @@ pub(super) fn meetings(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
         recorded_elsewhere: Vec::new(),
     };
     let released = |meeting: &DeviceMeeting| {
-        let released_from = moved(meeting.starts_at, KEY_RELEASED_BEFORE, -1);
+        let released_from = meeting.starts_at.saturating_sub(KEY_RELEASED_BEFORE);
         let kept = meeting.key.as_ref();
         kept.filter(|_| !meeting.closed && released_from <= call.now)
             .cloned()
@@ -454,16 +454,7 @@ fn enrolled(hub: &Hub, device: &Device, certificate: DeviceCertificate) -> api::
 
 /// When a certificate that ends then is to be renewed.
 fn renew_at(expires_at: WallTime) -> WallTime {
-    moved(
-        expires_at,
-        DEVICE_CERTIFICATE_LASTS - DEVICE_RENEWAL_AFTER,
-        -1,
-    )
-}
-
-fn moved(time: WallTime, by: Duration, sign: i64) -> WallTime {
-    let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    WallTime(time.0.saturating_add(ms.saturating_mul(sign)))
+    expires_at.saturating_sub(DEVICE_CERTIFICATE_LASTS - DEVICE_RENEWAL_AFTER)
 }
 
 fn wrapped(

@@ -84,10 +84,7 @@ pub(super) fn deliveries(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> 
     let out = |delivery: Delivery| {
         let is_next = !delivery.is_taken && state.failing_since.is_some();
         api::Delivery {
-            id: Id(match delivery.told {
-                Told::Record(commit) => format!("r-{commit}"),
-                Told::Event(number) => format!("e-{number}"),
-            }),
+            id: Id(delivery.told.to_string()),
             event: delivery.id,
             kind: delivery.kind,
             first_at: Timestamp(delivery.first_at),
@@ -110,19 +107,10 @@ pub(super) fn deliveries(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> 
 pub(super) fn redeliver(hub: &Arc<Hub>, call: &Call) -> Result<Reply, Failure> {
     let id: WebhookId = call.path(0)?;
     find(hub, call, &id)?;
-    // All ids have one form; that of webhooks says what it is.
-    let delivery: WebhookId = call.path(1)?;
-    let missing = || Failure::not_found("delivery", &delivery);
-    let (kind, number) = delivery.as_str().split_once('-').ok_or_else(missing)?;
-    let number: u64 = number.parse().map_err(|_| missing())?;
-    let told = match kind {
-        "r" => Told::Record(number),
-        "e" => Told::Event(number),
-        _ => return Err(missing()),
-    };
+    let told: Told = call.path(1)?;
     let change = hub.store.redeliver(call.organisation()?, &id, told)?;
     if change == Change::Same {
-        return Err(missing());
+        return Err(Failure::not_found("delivery", &told));
     }
     hub.records_came.notify_waiters();
     Ok(Reply::empty())

@@ -1,6 +1,9 @@
 //! What integrators are told of beside records: events of meetings, rolls and devices; and what
 //! became of deliveries.
 
+use std::fmt;
+use std::str::FromStr;
+
 use vocabulary::WallTime;
 
 macro_rules! event_kinds {
@@ -69,6 +72,34 @@ pub enum Told {
     Record(u64),
     /// The event of this number.
     Event(u64),
+}
+
+/// A text that names nothing that a webhook is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is no id of a delivery, which is r- or e- and a number; the list has them")]
+pub struct ToldError;
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(commit) => write!(f, "r-{commit}"),
+            Self::Event(number) => write!(f, "e-{number}"),
+        }
+    }
+}
+
+impl FromStr for Told {
+    type Err = ToldError;
+
+    fn from_str(text: &str) -> Result<Self, ToldError> {
+        let (kind, number) = text.split_once('-').ok_or(ToldError)?;
+        let number = number.parse().map_err(|_| ToldError)?;
+        match kind {
+            "r" => Ok(Self::Record(number)),
+            "e" => Ok(Self::Event(number)),
+            _ => Err(ToldError),
+        }
+    }
 }
 
 /// A delivery that failed once, at least.

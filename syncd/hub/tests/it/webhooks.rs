@@ -298,7 +298,7 @@ async fn a_failed_delivery_is_seen_and_sent_again() {
     assert_eq!(one.event, first.header("webhook-id"));
     let again = |id: &str| format!("/webhooks/moc-1/deliveries/{id}/again");
     assert_eq!(told.ask("POST", &again("r-7"), None).await, 404);
-    assert_eq!(told.ask("POST", &again("x"), None).await, 404);
+    assert_eq!(told.ask("POST", &again("x"), None).await, 400);
     assert_eq!(told.ask("POST", &again(&one.id.0), None).await, 204);
     let second = receive(&told.listener, 204).await;
     assert_eq!(second.header("webhook-id"), first.header("webhook-id"));

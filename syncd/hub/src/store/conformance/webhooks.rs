@@ -237,4 +237,6 @@ fn deliveries_again(store: Arc<dyn Store>) {
     );
     store.delete_webhook(of, &id).unwrap();
     assert!(store.deliveries(of, &id).unwrap().is_empty());
+    assert_eq!(keep(delivery(1, false)), Change::Same, "it was taken away");
+    assert!(store.deliveries(of, &id).unwrap().is_empty());
 }

@@ -169,10 +169,12 @@ pub(super) fn put_delivery(
     if delivery.is_taken {
         return Ok(Change::Same);
     }
-    c.execute(
+    // The webhook may have been taken away while this was under way.
+    let made = c.execute(
         "INSERT INTO delivery (organisation, webhook, id, kind, is_record, place, first_ms,
              tried_ms, tries, status, problem, taken, again)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1, ?8, ?9, 0, 0)",
+         SELECT organisation, id, ?3, ?4, ?5, ?6, ?7, ?7, 1, ?8, ?9, 0, 0 FROM webhook
+         WHERE organisation = ?1 AND id = ?2",
         params![
             organisation,
             webhook.as_str(),
@@ -185,6 +187,9 @@ pub(super) fn put_delivery(
             delivery.problem
         ],
     )?;
+    if made == 0 {
+        return Ok(Change::Same);
+    }
     c.execute(
         "DELETE FROM delivery WHERE organisation = ?1 AND webhook = ?2 AND number NOT IN (
              SELECT number FROM delivery WHERE organisation = ?1 AND webhook = ?2
